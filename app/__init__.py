@@ -1,0 +1,1 @@
+"""FixApp: a multi-tenant backend."""

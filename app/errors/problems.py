@@ -1,0 +1,113 @@
+"""Every error as problem details, HTML never (RFC 9457).
+
+https://www.rfc-editor.org/rfc/rfc9457
+"""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import peewee
+from flask import Flask, Response, g, json
+from werkzeug.exceptions import HTTPException
+
+from app.errors.tree import AppError, DatabaseUnavailableError
+
+log = logging.getLogger(__name__)
+
+_UNEXPECTED = "Something went wrong on our side. Tell us the request id."
+# SQLSTATE classes and codes, https://www.postgresql.org/docs/current/errcodes-appendix.html
+_BY_SQLSTATE = {
+    "23505": (409, "conflict", "The same value exists already. Choose another."),
+    "23503": (
+        409,
+        "conflict",
+        "The row refers to something that is not there, or is referred to. Check the ids.",
+    ),
+    "23502": (422, "invalid", "A required value is missing. Check the fields."),
+    "23514": (422, "invalid", "A value is outside what is allowed. Check the fields."),
+    "22": (422, "invalid", "A value does not fit its field. Check the fields."),
+    "40": (503, "try_again", "Another request was in the way. Try again."),
+    "55P03": (503, "try_again", "Another request was in the way. Try again."),
+    "57014": (503, "statement_timeout", "The request took too long. Ask for less, or try again."),
+    "53": (503, "database_unavailable", "The database is out of resources. Try again in a moment."),
+}
+
+
+def init_app(app: Flask) -> None:
+    """Answer each kind of error; register last, for later handlers replace earlier ones."""
+    app.register_error_handler(AppError, _app_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(peewee.PeeweeException, _database_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    errors: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """One problem-details answer, with the request's id and, if given, errors by field."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": g.get("request_id", ""),
+    }
+    if errors:
+        body["errors"] = errors
+    answer = Response(json.dumps(body), status=status, content_type="application/problem+json")
+    answer.headers.update(headers or {})
+    return answer
+
+
+def _app_error(error: AppError) -> Response:
+    if isinstance(error, DatabaseUnavailableError):
+        log.warning("%s", error)
+    elif error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # a programmer's mistake: its text is for the log, not for the caller
+        log.error("%s", error, exc_info=error)
+        return problem(error.status, "internal", _UNEXPECTED)
+    return problem(error.status, error.code, str(error), headers=error.headers)
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    headers = {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After"}}
+    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+    messages = getattr(error, "data", {}).get("messages")
+    if messages:
+        detail = "Some fields are not valid. Mend those named in `errors`."
+        return problem(status, "invalid", detail, errors=_by_field(messages), headers=headers)
+    return problem(status, code, error.description or HTTPStatus(status).phrase, headers=headers)
+
+
+def _by_field(messages: dict[str, Any]) -> dict[str, Any]:
+    """Drop webargs' outer level, the place a field came from (json, query)."""
+    flat: dict[str, Any] = {}
+    for fields in messages.values():
+        flat.update(fields if isinstance(fields, dict) else {"_body": fields})
+    return flat
+
+
+def _database_error(error: peewee.PeeweeException) -> Response:
+    state = getattr(getattr(error, "orig", None), "pgcode", None) or ""
+    found = _BY_SQLSTATE.get(state) or _BY_SQLSTATE.get(state[:2])
+    if found:
+        log.info("the database refused a statement: SQLSTATE %s", state)
+        status, code, detail = found
+        headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+        return problem(status, code, detail, headers=headers)
+    if isinstance(error, peewee.OperationalError | peewee.InterfaceError):
+        return _app_error(DatabaseUnavailableError())
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("%s: %s", type(error).__name__, error, exc_info=error)
+    return problem(500, "internal", _UNEXPECTED)

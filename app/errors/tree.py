@@ -1,0 +1,169 @@
+"""The tree of errors.
+
+A class's docstring is its message: it is filled with the values that broke the
+rule and ends in the remedy, so whoever reads it knows what to do next.
+`status` is the HTTP status; `code` is the name a program can test for.
+"""
+
+import re
+from typing import ClassVar
+
+import click
+
+_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+class AppError(Exception):
+    """Something went wrong that has no name yet. Look for the request id in the log."""
+
+    status: ClassVar[int] = 500
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, **values: object) -> None:
+        self.values = values
+        message = " ".join((type(self).__doc__ or "").split())
+        super().__init__(message.format(**values))
+
+    @property
+    def code(self) -> str:
+        """The error's name in snake_case, e.g. `pool_timeout`."""
+        return _WORD_START.sub("_", type(self).__name__.removesuffix("Error")).lower()
+
+
+class ConfigurationError(click.ClickException):
+    """The settings are wrong; every problem is one line of the message (exit code 78, EX_CONFIG)."""
+
+    exit_code = 78
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("the settings are wrong\n" + "\n".join(f"  {line}" for line in problems))
+
+
+class NamingError(AppError):
+    """{what} {given!r} is outside the naming convention. Call it {wanted!r}."""
+
+
+# --- the tenant in force ---------------------------------------------------------------------------
+
+
+class NoTenantError(AppError):
+    """No tenant is in force for this statement.
+
+    Run it inside `with tenant_scope(tenant):` or, for the registry, `with platform_scope(reason):`.
+    """
+
+
+class InvalidTenantError(AppError):
+    """{given!r} is not a tenant. Pass a tenant, or its id as a UUID."""
+
+
+class ScopeSwapError(AppError):
+    """The scope in force is {current}; it cannot be swapped for {wanted}.
+
+    Leave the scope and its transaction first.
+    """
+
+
+class WrongTenantError(AppError):
+    """A row of tenant {given} was written while tenant {current} is in force.
+
+    Leave `tenant_id` to the scope, or write the row in its own tenant's scope.
+    """
+
+
+class NamedCursorError(AppError):
+    """A server-side cursor outside a transaction would lose the tenant.
+
+    Open it inside `with db.atomic():`.
+    """
+
+
+class HardDeletionError(AppError):
+    """{model} keeps its deleted rows, so `delete()` is refused.
+
+    Use `delete_instance()` to mark a row, or `purge()` to remove rows for good.
+    """
+
+
+# --- the database ----------------------------------------------------------------------------------
+
+
+class DatabaseUnavailableError(AppError):
+    """The database does not answer. Try again in a moment."""
+
+    status = 503
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
+
+
+class PoolTimeoutError(DatabaseUnavailableError):
+    """All database connections stayed busy for {seconds:g} s. Try again in a moment."""
+
+
+class UnsafeRoleError(AppError):
+    """The database log-in {role!r} {why}, so row-level security would not hold.
+
+    Run `flask db-bootstrap` and log in as the application role it makes (DB_USER, DB_PASSWORD).
+    """
+
+
+class MigrationError(AppError):
+    """{what}. {remedy}."""
+
+
+# --- requests --------------------------------------------------------------------------------------
+
+
+class InvalidTokenError(AppError):
+    """The bearer token is missing or not valid. Send `Authorization: Bearer <token>` with a fresh token."""
+
+    status = 401
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+
+class TenantNotActiveError(AppError):
+    """The tenant is {status}. Ask the platform's operators to activate it."""
+
+    status = 403
+
+
+class PlatformOnlyError(AppError):
+    """Only the platform's operators may do that. Use a platform token."""
+
+    status = 403
+
+
+class TenantOnlyError(AppError):
+    """Only a tenant has that. Use a tenant's token."""
+
+    status = 403
+
+
+class NotFoundError(AppError):
+    """There is no such {what}. Check the id."""
+
+    status = 404
+
+
+class ConflictError(AppError):
+    """{what} is taken already. Choose another."""
+
+    status = 409
+
+
+class UnsupportedMediaTypeError(AppError):
+    """The body is {given!r}. Send JSON with `Content-Type: application/json`."""
+
+    status = 415
+
+
+class InvalidJsonError(AppError):
+    """The body is not a JSON object this API takes: {why}. Mend it and send it again."""
+
+    status = 400
+
+
+class InvalidCursorError(AppError):
+    """The cursor is not one this list gave out. Use `next_cursor` as it came, or leave it out."""
+
+    status = 422
