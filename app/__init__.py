@@ -1,1 +1,40 @@
-"""FixApp: a multi-tenant backend."""
+"""FixApp: a multi-tenant backend in which PostgreSQL keeps the tenants apart."""
+
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from flask import Flask
+
+from app import auth, cli, errors, health, http, logs, tenants
+from app.config import Settings, read_settings
+from app.database import db
+
+__all__ = ["create_app", "features"]
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application, part by part. Raises ConfigurationError when the settings are wrong."""
+    app = Flask(__name__, static_folder=None)
+    app.config["SETTINGS"] = settings or read_settings()
+    db.open(app.config["SETTINGS"])
+    # a command's own output is what its reader wants, not the statements behind it
+    logs.init_app(app, statements=cli.running() in {None, "run", "shell"})
+    auth.init_app(app)
+    api = http.init_app(app, resolve_tenant=tenants.resolve)
+    health.init_app(app)
+    cli.init_app(app)
+    for feature in features():
+        feature.init_app(app, api)
+    errors.init_app(app)
+    if cli.running() == "run":
+        db.check()
+    return app
+
+
+def features() -> list[ModuleType]:
+    """Every folder of app/ with routes in it; importing one loads its models."""
+    folders = (item.name for item in pkgutil.iter_modules(__path__) if item.ispkg)
+    here = Path(__file__).parent
+    return [import_module(f"app.{name}") for name in folders if (here / name / "routes.py").exists()]

@@ -21,7 +21,14 @@ from psycopg2.extensions import connection as Connection
 
 from app import tenancy
 from app.config import Settings
-from app.errors import NamedCursorError, ScopeSwapError, UnsafeRoleError, WrongTenantError
+from app.errors import (
+    DatabaseNotReadyError,
+    DatabaseUnavailableError,
+    NamedCursorError,
+    ScopeSwapError,
+    UnsafeRoleError,
+    WrongTenantError,
+)
 from app.pool import Pool
 
 SEPARATOR = ";\n"
@@ -73,6 +80,18 @@ class Database(Pool):
             **server(settings),
         )
 
+    def check(self) -> None:
+        """Log in once and hang up. Raises DatabaseNotReadyError or UnsafeRoleError."""
+        try:
+            with self.connection_context():
+                pass
+        except DatabaseUnavailableError as error:
+            params = self.connect_params
+            reason = str(error.__cause__ or error).strip().splitlines()[0]
+            raise DatabaseNotReadyError(
+                name=self.database, host=params["host"], port=params["port"], reason=reason
+            ) from error
+
     def begin(self, isolation_level: str | int | None = None) -> None:
         """Send BEGIN and the tenant in one message. Raises NoTenantError outside a scope."""
         scope = tenancy.current_scope()
@@ -108,15 +127,20 @@ class Database(Pool):
 class OwnerDatabase(PostgresqlExtDatabase):
     """The owner's connection, for migrations: no pool, no tenant, one process at a time."""
 
-    def __init__(self, settings: Settings, *, name: str | None = None) -> None:
-        self.application_role = settings.db_user
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         super().__init__(
-            name or settings.db_name,
+            settings.db_name,
             user=settings.db_owner_user,
             password=settings.db_owner_password,
             application_name=f"fixapp owner {os.getpid()}",
             **server(settings),
         )
+
+    @property
+    def application_role(self) -> str:
+        """The application's role, quoted: what migrations grant to."""
+        return '"' + self.settings.db_user.replace('"', '""') + '"'
 
 
 def server(settings: Settings) -> dict[str, Any]:

@@ -30,8 +30,7 @@ def is_conventional(name: str) -> bool:
 
 def table_name(model: type) -> str:
     """The table of a model: RCA -> rcas, Category -> categories, Person -> people."""
-    *first, last = snake_case(model.__name__).split("_")
-    return "_".join([*first, inflection.pluralize(last)])
+    return plural(snake_case(model.__name__))
 
 
 def column_name(attribute: str) -> str:
@@ -39,10 +38,10 @@ def column_name(attribute: str) -> str:
     return snake_case(attribute)
 
 
-def singular(table: str) -> str:
-    """One row of a table: audit_logs -> audit_log; its foreign keys append `_id`."""
-    *first, last = table.split("_")
-    return "_".join([*first, inflection.singularize(last)])
+def plural(name: str) -> str:
+    """The plural of a snake_case name; of a plural, itself: audit_log -> audit_logs."""
+    *first, last = name.split("_")
+    return "_".join([*first, inflection.pluralize(last)])
 
 
 def index_name(table: str, columns: Sequence[str], *, unique: bool = False, alive: bool = False) -> str:

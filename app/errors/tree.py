@@ -1,8 +1,9 @@
 """The tree of errors.
 
 A class's docstring is its message: it is filled with the values that broke the
-rule and ends in the remedy, so whoever reads it knows what to do next.
-`status` is the HTTP status; `code` is the name a program can test for.
+rule and ends in the remedy, so whoever reads it knows what to do next. Over HTTP an
+error answers with `status` and `code`; in a shell click prints it and exits with
+`exit_code` (https://click.palletsprojects.com/en/stable/exceptions/).
 """
 
 import re
@@ -13,10 +14,11 @@ import click
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-class AppError(Exception):
+class AppError(click.ClickException):
     """Something went wrong that has no name yet. Look for the request id in the log."""
 
     status: ClassVar[int] = 500
+    exit_code = 1
     headers: ClassVar[dict[str, str]] = {}
 
     def __init__(self, **values: object) -> None:
@@ -30,14 +32,17 @@ class AppError(Exception):
         return _WORD_START.sub("_", type(self).__name__.removesuffix("Error")).lower()
 
 
-class ConfigurationError(click.ClickException):
-    """The settings are wrong; every problem is one line of the message (exit code 78, EX_CONFIG)."""
+class ConfigurationError(AppError):
+    """The settings are wrong.
 
-    exit_code = 78
+    Set these in the environment or in .env:{lines}
+    """
+
+    exit_code = 78  # EX_CONFIG of sysexits(3)
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
-        super().__init__("the settings are wrong\n" + "\n".join(f"  {line}" for line in problems))
+        super().__init__(lines="".join(f"\n  {line}" for line in problems))
 
 
 class NamingError(AppError):
@@ -93,7 +98,15 @@ class DatabaseUnavailableError(AppError):
     """The database does not answer. Try again in a moment."""
 
     status = 503
+    exit_code = 3
     headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
+
+
+class DatabaseNotReadyError(DatabaseUnavailableError):
+    """The database {name} at {host}:{port} cannot be used: {reason}.
+
+    Start it (`make run` does), or set DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD.
+    """
 
 
 class PoolTimeoutError(DatabaseUnavailableError):
@@ -157,8 +170,8 @@ class UnsupportedMediaTypeError(AppError):
     status = 415
 
 
-class InvalidJsonError(AppError):
-    """The body is not a JSON object this API takes: {why}. Mend it and send it again."""
+class InvalidInputError(AppError):
+    """The {what} is not one this API takes: {why}. Mend it and send it again."""
 
     status = 400
 

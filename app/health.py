@@ -1,0 +1,62 @@
+"""Is it alive, is it ready: for orchestrators and load balancers, without internals.
+
+Liveness must not depend on the database, or an outage restarts every instance.
+https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
+"""
+
+import logging
+from typing import Any
+
+import peewee
+from flask import Blueprint, Flask
+
+from app.database import db
+from app.errors import DatabaseUnavailableError
+from app.migrate import pending
+from app.tenancy import platform_scope
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("health", __name__, url_prefix="/health")
+Answer = tuple[dict[str, Any], int]
+
+
+def init_app(app: Flask) -> None:
+    """Register the three probes."""
+    app.register_blueprint(blueprint)
+
+
+@blueprint.get("/live")
+def live() -> Answer:
+    """The process answers; nothing else is asked."""
+    return {"status": "ok"}, 200
+
+
+@blueprint.get("")
+def health() -> Answer:
+    """The process and its database."""
+    database = _database_state()
+    if database != "ok":
+        return {"status": "unavailable", "database": database}, 503
+    return {"status": "ok", "database": "ok"}, 200
+
+
+@blueprint.get("/ready")
+def ready() -> Answer:
+    """Whether requests should be sent here: the database answers and has every migration."""
+    state = _database_state()
+    if state != "ok":
+        return {"status": state}, 503
+    with platform_scope("readiness"):
+        behind = bool(pending(db))
+    return ({"status": "schema_behind"}, 503) if behind else ({"status": "ok"}, 200)
+
+
+def _database_state() -> str:
+    try:
+        with platform_scope("health"):
+            db.execute_sql("SELECT 1")
+    except (DatabaseUnavailableError, peewee.OperationalError, peewee.InterfaceError) as error:
+        log.warning("the database is not healthy: %s", error)
+        return "unavailable"
+    return "ok"

@@ -1,0 +1,92 @@
+"""JSON bodies, strictly: what Python's parser is too kind about is a 4xx here.
+
+RFC 8259 leaves NaN, duplicate names, lone surrogates and depth to the receiver; each of
+them has become somebody's 500 or somebody's bypass.
+https://www.rfc-editor.org/rfc/rfc8259
+"""
+
+import json
+import math
+from typing import Any, NoReturn
+
+import flask
+from webargs.flaskparser import FlaskParser
+
+from app.errors import InvalidInputError, UnsupportedMediaTypeError
+
+MAX_DEPTH = 32
+
+
+class StrictParser(FlaskParser):
+    """A webargs parser that takes JSON objects only, and no unknown query parameter."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION | {"query": "raise"}
+
+    def load_json(self, req: flask.Request, _schema: Any) -> dict[str, Any]:
+        """The body as a dict. Raises UnsupportedMediaTypeError or InvalidInputError."""
+        if not req.is_json:
+            raise UnsupportedMediaTypeError(given=req.mimetype or "without a type")
+        return parse_object(req.get_data())
+
+    def load_querystring(self, req: flask.Request, schema: Any) -> Any:
+        """The query's parameters. Raises InvalidInputError for text PostgreSQL cannot hold."""
+        for value in req.args.values():
+            _check_text(value, what="query")
+        return super().load_querystring(req, schema)
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """A JSON object from UTF-8 text. Raises InvalidInputError, which says why."""
+    try:
+        found = json.loads(
+            body.decode("utf-8"),
+            parse_float=_finite,
+            parse_constant=_no_constant,
+            object_pairs_hook=_without_duplicates,
+        )
+    except UnicodeDecodeError:
+        raise InvalidInputError(what="body", why="it is not UTF-8") from None
+    except RecursionError:
+        raise InvalidInputError(what="body", why=f"it is nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError as error:
+        raise InvalidInputError(what="body", why=getattr(error, "msg", None) or str(error)) from None
+    if not isinstance(found, dict):
+        raise InvalidInputError(what="body", why="an object is expected, as in {...}")
+    _check(found, MAX_DEPTH)
+    return found
+
+
+def _check(value: Any, depth: int) -> None:
+    """Refuse what PostgreSQL cannot store and what would exhaust the stack."""
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, dict | list):
+        if depth == 0:
+            raise InvalidInputError(what="body", why=f"it is nested deeper than {MAX_DEPTH} levels")
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            _check(item, depth - 1)
+
+
+def _check_text(text: str, what: str = "body") -> None:
+    if "\x00" in text:
+        raise InvalidInputError(what=what, why="a text holds the character NUL")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInputError(what=what, why="a text holds half of a surrogate pair")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in an object")
+    return found

@@ -1,0 +1,178 @@
+"""Model, BaseModel and SoftDeleteModel: what every row of the product has in common."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import peewee
+from peewee import SQL, Field, ForeignKeyField, ModelDelete, ModelSelect, UUIDField, fn
+from playhouse.postgres_ext import DateTimeTZField
+
+from app import naming
+from app.database import db
+from app.errors import HardDeletionError, NamingError, WrongTenantError
+from app.models.declarations import Check, Index, TenantId
+from app.models.metadata import NamedMetadata
+from app.tenancy import current_tenant
+
+_NOW = SQL("DEFAULT CURRENT_TIMESTAMP")
+
+
+class Model(peewee.Model):
+    """A row with a uuid and two instants; the database fills all three.
+
+    Tables are never created from here: migrations do that.
+    """
+
+    id = UUIDField(primary_key=True, constraints=[SQL("DEFAULT gen_random_uuid()")])
+    created_at = DateTimeTZField(constraints=[_NOW])
+    updated_at = DateTimeTZField(constraints=[_NOW])
+
+    class Meta:
+        """Names by the convention, and only changed columns in an UPDATE."""
+
+        database = db
+        legacy_table_names = False
+        table_function = naming.table_name
+        model_metadata_class = NamedMetadata
+        only_save_dirty = True
+
+    def save(self, force_insert: bool = False, only: Iterable[Field | str] | None = None) -> int:
+        """Send what changed, and take back what the database made of it: one statement.
+
+        Returns the number of rows written: 0 when nothing changed or the row is not to be seen.
+        """
+        values = self._changed(only)
+        inserting = force_insert or self._pk is None
+        if not values and not inserting:
+            return 0
+        query = self.insert(values) if inserting else self.update(values).where(self._pk_expr())
+        rows = list(query.returning(*self._meta.sorted_fields).execute())
+        for row in rows:
+            self.__data__.update(row.__data__)
+            self._dirty.clear()
+        return len(rows)
+
+    def _changed(self, only: Iterable[Field | str] | None) -> dict[str, Any]:
+        names = set(self.dirty_field_names)
+        if only is not None:
+            names &= {getattr(field, "name", field) for field in only}
+        return {name: self.__data__[name] for name in names}
+
+    @classmethod
+    def validate_model(cls) -> None:
+        """Refuse a model that breaks the rules, when it is declared. Raises NamingError."""
+        if cls.__module__ == __name__:
+            return
+        _check_declarations(cls._meta)
+        # from here on as SQL, which is what Peewee's own `create_table()` takes
+        cls._meta.constraints = cls._meta.table_constraints()
+
+
+class BaseModel(Model):
+    """A row that belongs to the tenant in force."""
+
+    tenant_id = TenantId(default=current_tenant)
+
+    def save(self, force_insert: bool = False, only: Iterable[Field | str] | None = None) -> int:
+        """Save in the row's own tenant's scope. Raises WrongTenantError in another's."""
+        self._check_tenant()
+        return super().save(force_insert, only)
+
+    def delete_instance(self, *args: Any, **options: Any) -> int:
+        """Delete in the row's own tenant's scope. Raises WrongTenantError in another's."""
+        self._check_tenant()
+        return int(super().delete_instance(*args, **options))
+
+    def _check_tenant(self) -> None:
+        if self.tenant_id != current_tenant():
+            raise WrongTenantError(given=self.tenant_id, current=current_tenant())
+
+
+class SoftDeleteModel(BaseModel):
+    """A row that is marked when it is deleted, and can come back.
+
+    `select()` is left alone: whoever reads says which rows are meant, with `alive()`
+    or `with_deleted()`.
+    """
+
+    deleted_at = DateTimeTZField(null=True)
+
+    @classmethod
+    def alive(cls, *fields: Any) -> ModelSelect:
+        """The rows that are not deleted."""
+        return cls.select(*fields).where(cls.deleted_at.is_null())
+
+    @classmethod
+    def with_deleted(cls, *fields: Any) -> ModelSelect:
+        """All rows, the deleted ones too."""
+        return cls.select(*fields)
+
+    @classmethod
+    def delete(cls) -> ModelDelete:
+        """Refused: it would remove rows for good. Raises HardDeletionError."""
+        raise HardDeletionError(model=cls.__name__)
+
+    @classmethod
+    def purge(cls) -> ModelDelete:
+        """A query that removes rows for good: `RCA.purge().where(…).execute()`."""
+        return super().delete()
+
+    def delete_instance(self, *_args: Any, **_options: Any) -> int:
+        """Mark this row as deleted. Returns 1, or 0 when it was marked before."""
+        self._check_tenant()
+        return self._mark(fn.now(), type(self).deleted_at.is_null())
+
+    def restore(self) -> int:
+        """Bring this row back. Returns 1, or 0 when it was alive."""
+        self._check_tenant()
+        return self._mark(None, type(self).deleted_at.is_null(is_null=False))
+
+    def _mark(self, instant: Any, when: Any) -> int:
+        cls = type(self)
+        query = cls.update({cls.deleted_at: instant}).where(self._pk_expr() & when)
+        rows = list(query.returning(cls.deleted_at, cls.updated_at).execute())
+        for row in rows:
+            self.__data__.update(deleted_at=row.deleted_at, updated_at=row.updated_at)
+        return len(rows)
+
+
+def concrete_models(base: type[Model] = Model) -> Iterator[type[Model]]:
+    """The product's models that have a table, in the order they were declared."""
+    for model in base.__subclasses__():
+        if model.__module__ != __name__ and model.__module__.startswith("app."):
+            yield model
+        yield from concrete_models(model)
+
+
+def _check_declarations(meta: NamedMetadata) -> None:
+    model = meta.model.__name__
+    for item in meta.indexes:
+        if not isinstance(item, Index):
+            wanted = 'index("column", …) or unique("column", …)'
+            raise NamingError(what=f"an index of {model},", given=str(item), wanted=wanted)
+    for item in meta.constraints or ():
+        if not isinstance(item, Check):
+            raise NamingError(
+                what=f"a constraint of {model},", given=str(item), wanted='check("condition", sql)'
+            )
+    meta.fields_to_index()
+    if meta.is_tenant_scoped:
+        _check_tenant_declarations(meta)
+
+
+def _check_tenant_declarations(meta: NamedMetadata) -> None:
+    model, table = meta.model.__name__, meta.table_name
+    for field in meta.sorted_fields:
+        if isinstance(field, ForeignKeyField):
+            wanted = f'TenantForeignKey("{field.rel_model._meta.table_name}")'
+            raise NamingError(
+                what=f"the single-column key {model}.{field.name},", given=field.name, wanted=wanted
+            )
+    indexes = meta.declared_indexes()
+    for item in indexes:
+        if item.names[0] != "tenant_id":
+            wanted = Index(("tenant_id", *item.columns), item.unique, item.alive).name(table)
+            raise NamingError(what=f"the index of {model}", given=item.name(table), wanted=wanted)
+    if not indexes:
+        wanted = naming.index_name(table, ["tenant_id", "created_at"])
+        raise NamingError(what=f"the missing index of {model},", given="none", wanted=wanted)

@@ -1,0 +1,60 @@
+"""/api/v1/rcas, for tenants. No view names a tenant: the database keeps them apart."""
+
+from typing import Any
+from uuid import UUID
+
+from app.database import db
+from app.http import TenantBlueprint, page_of, paginate
+from app.rcas.models import RCA
+from app.rcas.schemas import RCAChangeSchema, RCAQuery, RCASchema
+
+blueprint = TenantBlueprint("rcas", __name__, url_prefix="/api/v1/rcas", description="Root-cause analyses")
+
+
+@blueprint.route("", methods=["POST"])
+@blueprint.arguments(RCASchema)
+@blueprint.response(201, RCASchema)
+@db.atomic()
+def create(values: dict[str, Any]) -> RCA:
+    """Record a problem."""
+    rca: RCA = RCA.create(**values)
+    return rca
+
+
+@blueprint.route("", methods=["GET"])
+@blueprint.arguments(RCAQuery, location="query")
+@blueprint.response(200, page_of(RCASchema))
+def listing(asked: dict[str, Any]) -> dict[str, Any]:
+    """List analyses, newest first."""
+    query = RCA.alive()
+    for name in asked.keys() & {"status", "equipment_type"}:
+        query = query.where(getattr(RCA, name) == asked[name])
+    return paginate(query, limit=asked["limit"], cursor=asked["cursor"])
+
+
+@blueprint.route("/<uuid:rca_id>", methods=["GET"])
+@blueprint.response(200, RCASchema)
+def read(rca_id: UUID) -> RCA:
+    """Read an analysis."""
+    return RCA.find(rca_id)
+
+
+@blueprint.route("/<uuid:rca_id>", methods=["PATCH"])
+@blueprint.arguments(RCAChangeSchema)
+@blueprint.response(200, RCASchema)
+@db.atomic()
+def change(values: dict[str, Any], rca_id: UUID) -> RCA:
+    """Change an analysis."""
+    rca = RCA.find(rca_id)
+    for name, value in values.items():
+        setattr(rca, name, value)
+    rca.save()
+    return rca
+
+
+@blueprint.route("/<uuid:rca_id>", methods=["DELETE"])
+@blueprint.response(204)
+@db.atomic()
+def delete(rca_id: UUID) -> None:
+    """Delete an analysis; it is marked, not removed."""
+    RCA.find(rca_id).delete_instance()

@@ -1,0 +1,79 @@
+"""A tenant: a company that records and solves its problems here."""
+
+from uuid import UUID
+
+import peewee
+from peewee import SQL, CharField
+from playhouse.postgres_ext import BinaryJSONField
+
+from app.errors import ConflictError, NotFoundError
+from app.models import Model, check, index, unique
+from app.tenancy import tenant_scope
+
+STATUSES = ("active", "suspended", "archived")
+# a DNS label in lower case, RFC 1123, 2.1
+SUBDOMAIN = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+
+
+class Tenant(Model):
+    """A row of the registry; it is archived, never deleted."""
+
+    name = CharField(max_length=255)
+    subdomain = CharField(max_length=63)
+    status = CharField(max_length=50, constraints=[SQL("DEFAULT 'active'")])
+    settings = BinaryJSONField(index=False, constraints=[SQL("DEFAULT '{}'")])
+
+    class Meta:
+        """Listed by age, found by subdomain, filtered by status."""
+
+        indexes = (unique("subdomain"), index("status"), index("created_at DESC", "id DESC"))
+        constraints = (
+            check("status_valid", f"status IN {STATUSES}"),
+            check("subdomain_valid", f"subdomain ~ '^{SUBDOMAIN}$'"),
+        )
+
+    @classmethod
+    def register(cls, **values: object) -> "Tenant":
+        """A new tenant. Raises ConflictError when its subdomain is taken."""
+        tenant = cls(**values)
+        tenant.write()
+        return tenant
+
+    @classmethod
+    def find(cls, tenant_id: UUID) -> "Tenant":
+        """The tenant with this id. Raises NotFoundError."""
+        tenant: Tenant | None = cls.get_or_none(cls.id == tenant_id)
+        if tenant is None:
+            raise NotFoundError(what="tenant")
+        return tenant
+
+    @classmethod
+    def find_by_subdomain(cls, subdomain: str) -> "Tenant":
+        """The tenant at this subdomain. Raises NotFoundError."""
+        tenant: Tenant | None = cls.get_or_none(cls.subdomain == subdomain)
+        if tenant is None:
+            raise NotFoundError(what=f"tenant as {subdomain!r}")
+        return tenant
+
+    def change(self, **values: object) -> "Tenant":
+        """Set these values and save. Raises ConflictError when a new subdomain is taken."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.write()
+        return self
+
+    def write(self) -> None:
+        """Save; a taken subdomain is told by the database, so two at once cannot both have it."""
+        try:
+            self.save()
+        except peewee.IntegrityError as error:
+            if error.orig.diag.constraint_name == "uniq_tenants_subdomain":
+                raise ConflictError(what=f"The subdomain {self.subdomain!r}") from error
+            raise
+
+
+def resolve(tenant_id: UUID) -> Tenant | None:
+    """A tenant as it sees itself: its own row, read in its own scope."""
+    with tenant_scope(tenant_id):
+        tenant: Tenant | None = Tenant.get_or_none(Tenant.id == tenant_id)
+        return tenant

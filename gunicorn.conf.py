@@ -1,0 +1,51 @@
+"""How gunicorn serves: checks before it binds, more threads than connections, a clean end.
+
+https://docs.gunicorn.org/en/stable/settings.html
+"""
+
+import sys
+from typing import Any
+
+from app.config import read_settings
+from app.database import Database, db
+from app.errors import AppError
+
+try:
+    settings = read_settings()
+except AppError as error:
+    error.show()
+    sys.exit(error.exit_code)
+
+bind = f"127.0.0.1:{settings.port}"
+wsgi_app = "wsgi:app"
+workers = 2
+worker_class = "gthread"
+# more than the pool's maximum: requests without data are answered while it is exhausted
+threads = settings.db_pool_max + 6
+timeout = 30
+graceful_timeout = 15
+keepalive = 5
+limit_request_fields = 50
+# a worker that grew is replaced, never two at the same moment
+max_requests = 10_000
+max_requests_jitter = 1_000
+# gunicorn would put a socket under the home directory
+control_socket_disable = True
+
+
+def on_starting(_server: Any) -> None:
+    """Look at the database once, before any socket is bound."""
+    database = Database(None)
+    database.open(settings)
+    try:
+        database.check()
+    except AppError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    finally:
+        database.close_all()
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """Close the worker's connections, so that no backend outlives it."""
+    db.close_all()
