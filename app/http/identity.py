@@ -86,3 +86,8 @@ class _KeptTenants:
             with self._lock:
                 self._kept[tenant_id] = status
         return status
+
+    def forget(self) -> None:
+        """Ask anew for every tenant."""
+        with self._lock:
+            self._kept.clear()

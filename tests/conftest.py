@@ -1,0 +1,101 @@
+"""One server for the whole run, one migrated database, and nothing left over between tests."""
+
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+from psycopg2.extensions import connection as Connection
+
+from app import create_app
+from app.bootstrap import bootstrap
+from app.config import Settings
+from app.database import db
+from app.migrate import MigrationDatabase, migrate
+from app.tenancy import scope_in_force
+from app.tenants import Tenant
+from dev.cluster import Cluster, throwaway
+from tests.factories import make_settings, make_tenant
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Cluster]:
+    """A PostgreSQL server of our own."""
+    with throwaway() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def settings(server: Cluster) -> Settings:
+    """Settings for that server, with the application's role beside the owner's."""
+    return make_settings(server)
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> Iterator[Flask]:
+    """The application on a migrated database, logged in as the application's role."""
+    list(bootstrap(settings))
+    owner = MigrationDatabase(settings)
+    list(migrate(owner))
+    owner.close_all()
+    yield create_app(settings)
+    db.close_all()
+
+
+@pytest.fixture(scope="session")
+def admin(app: Flask, settings: Settings) -> Iterator[Connection]:
+    """A superuser's connection, to look behind the policies and to clean up; never to test them."""
+    conn = connect(settings)
+    yield conn
+    conn.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Empty the tables, give the connection back, and fail a test that stays in a scope."""
+    yield
+    if "app" in request.fixturenames:
+        if not db.is_closed():
+            db.close()
+        with request.getfixturevalue("admin").cursor() as cursor:
+            cursor.execute("DELETE FROM rcas; DELETE FROM tenants")
+    assert scope_in_force() is None
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A caller without a token."""
+    app.extensions["tenants"].forget()
+    return app.test_client()
+
+
+@pytest.fixture
+def runner(app: Flask) -> FlaskCliRunner:
+    """Somebody at a shell."""
+    return app.test_cli_runner()
+
+
+@pytest.fixture
+def acme(app: Flask) -> Tenant:
+    """One tenant."""
+    return make_tenant("acme")
+
+
+@pytest.fixture
+def globex(app: Flask) -> Tenant:
+    """Another tenant: isolation is never tested with one alone."""
+    return make_tenant("globex")
+
+
+def connect(settings: Settings, name: str | None = None) -> Connection:
+    """Log in as the server's superuser."""
+    conn: Connection = psycopg2.connect(
+        host=settings.db_host,
+        port=settings.db_port,
+        dbname=name or settings.db_name,
+        user=settings.db_owner_user,
+        password=settings.db_owner_password,
+    )
+    conn.autocommit = True
+    return conn
