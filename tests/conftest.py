@@ -54,11 +54,12 @@ def admin(app: Flask, settings: Settings) -> Iterator[Connection]:
 @pytest.fixture(autouse=True)
 def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Empty the tables, give the connection back, and fail a test that stays in a scope."""
+    admin = request.getfixturevalue("admin") if "app" in request.fixturenames else None
     yield
-    if "app" in request.fixturenames:
+    if admin:
         if not db.is_closed():
             db.close()
-        with request.getfixturevalue("admin").cursor() as cursor:
+        with admin.cursor() as cursor:
             cursor.execute("DELETE FROM rcas; DELETE FROM tenants")
     assert scope_in_force() is None
 
