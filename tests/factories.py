@@ -1,19 +1,42 @@
 """Test data from plain functions."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from flask import Flask
+from peewee import (
+    BooleanField,
+    DateTimeField,
+    DecimalField,
+    Field,
+    FloatField,
+    IntegerField,
+    UUIDField,
+    _StringField,
+)
+from playhouse.postgres_ext import BinaryJSONField
 
 from app.auth import Tokens
 from app.config import Settings
+from app.models import BaseModel, TenantForeignKey, concrete_models
 from app.rcas import RCA
 from app.tenancy import platform_scope, tenant_scope
 from app.tenants import Tenant
 from dev.cluster import Cluster
 
 SECRET = "a secret of the tests, long enough"
+_SAMPLES: dict[type[Field], Any] = {
+    BooleanField: True,
+    IntegerField: 1,
+    FloatField: 1.5,
+    DecimalField: 1,
+    DateTimeField: datetime(2026, 1, 1, tzinfo=UTC),
+    BinaryJSONField: {},
+    UUIDField: UUID(int=1),
+    _StringField: "sample",
+}
 
 
 def make_settings(server: Cluster, **changes: Any) -> Settings:
@@ -67,3 +90,26 @@ def bearer(app: Flask, tenant: Tenant | None) -> dict[str, str]:
     """The header of a tenant's caller, or of the platform's when None is given."""
     tokens: Tokens = app.extensions["tokens"]
     return {"Authorization": f"Bearer {tokens.issue(tenant.id if tenant else None)}"}
+
+
+def make_row(model: type[BaseModel], tenant: Tenant) -> BaseModel:
+    """A row of any tenant model, with something in every column that must have a value."""
+    required = [
+        field
+        for field in model._meta.sorted_fields
+        if not (field.null or field.default or field.constraints or field.primary_key)
+    ]
+    values = {field.name: _sample(field, tenant) for field in required}
+    with tenant_scope(tenant):
+        row: BaseModel = model.create(**values)
+        return row
+
+
+def _sample(field: Field, tenant: Tenant) -> Any:
+    if isinstance(field, TenantForeignKey):
+        parents = {parent._meta.table_name: parent for parent in concrete_models(BaseModel)}
+        return make_row(parents[field.table], tenant).id
+    for kind, value in _SAMPLES.items():
+        if isinstance(field, kind):
+            return value
+    raise LookupError(f"no sample for {field}: add one to _SAMPLES")

@@ -46,7 +46,7 @@ class ConfigurationError(AppError):
 
 
 class NamingError(AppError):
-    """{what} {given!r} is outside the naming convention. Call it {wanted!r}."""
+    """{what}, {given!r}, breaks the convention. Use {wanted}."""
 
 
 # --- the tenant in force ---------------------------------------------------------------------------

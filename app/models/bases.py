@@ -149,11 +149,11 @@ def _check_declarations(meta: NamedMetadata) -> None:
     for item in meta.indexes:
         if not isinstance(item, Index):
             wanted = 'index("column", …) or unique("column", …)'
-            raise NamingError(what=f"an index of {model},", given=str(item), wanted=wanted)
+            raise NamingError(what=f"An index of {model}", given=str(item), wanted=wanted)
     for item in meta.constraints or ():
         if not isinstance(item, Check):
             raise NamingError(
-                what=f"a constraint of {model},", given=str(item), wanted='check("condition", sql)'
+                what=f"A constraint of {model}", given=str(item), wanted='check("condition", sql)'
             )
     meta.fields_to_index()
     if meta.is_tenant_scoped:
@@ -166,13 +166,13 @@ def _check_tenant_declarations(meta: NamedMetadata) -> None:
         if isinstance(field, ForeignKeyField):
             wanted = f'TenantForeignKey("{field.rel_model._meta.table_name}")'
             raise NamingError(
-                what=f"the single-column key {model}.{field.name},", given=field.name, wanted=wanted
+                what=f"The single-column key {model}.{field.name}", given=field.name, wanted=wanted
             )
     indexes = meta.declared_indexes()
     for item in indexes:
         if item.names[0] != "tenant_id":
             wanted = Index(("tenant_id", *item.columns), item.unique, item.alive).name(table)
-            raise NamingError(what=f"the index of {model}", given=item.name(table), wanted=wanted)
+            raise NamingError(what=f"The index of {model}", given=item.name(table), wanted=wanted)
     if not indexes:
         wanted = naming.index_name(table, ["tenant_id", "created_at"])
-        raise NamingError(what=f"the missing index of {model},", given="none", wanted=wanted)
+        raise NamingError(what=f"The missing index of {model}", given="none", wanted=wanted)

@@ -17,7 +17,7 @@ class NamedMetadata(peewee.Metadata):
     def __init__(self, model: type, *args: Any, table_name: str | None = None, **options: Any) -> None:
         wanted = naming.table_name(model)
         if table_name not in (None, wanted):
-            raise NamingError(what=f"the table of {model.__name__},", given=table_name, wanted=wanted)
+            raise NamingError(what=f"The table of {model.__name__}", given=table_name, wanted=wanted)
         super().__init__(model, *args, **options)
 
     def add_field(self, field_name: str, field: Field, set_attribute: bool = True) -> None:
@@ -28,7 +28,7 @@ class NamedMetadata(peewee.Metadata):
         wanted = base if not key or base.endswith("_id") else f"{base}_id"
         if given not in (None, wanted) or not naming.is_conventional(wanted):
             raise NamingError(
-                what=f"the column of {self.model.__name__}.{field_name},", given=given, wanted=wanted
+                what=f"The column of {self.model.__name__}.{field_name}", given=given, wanted=wanted
             )
         if isinstance(field, Field):
             field.column_name = wanted
@@ -88,7 +88,7 @@ class NamedMetadata(peewee.Metadata):
         name, *direction = column.split()
         if name not in self.combined:
             raise NamingError(
-                what=f"the index column of {self.model.__name__},",
+                what=f"The index column of {self.model.__name__}",
                 given=name,
                 wanted=" or ".join(self.columns),
             )

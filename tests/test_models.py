@@ -1,0 +1,258 @@
+"""What a model declares, what it refuses, and what saving and deleting do."""
+
+from typing import Any
+
+import peewee
+import pytest
+from flask import Flask
+from peewee import CharField, ForeignKeyField, TextField
+from psycopg2.extensions import connection as Connection
+
+from app import features
+from app.catalog import read_tables
+from app.database import db
+from app.errors import HardDeletionError, NamingError, NoTenantError, WrongTenantError
+from app.models import (
+    BaseModel,
+    Model,
+    SoftDeleteModel,
+    TenantForeignKey,
+    check,
+    concrete_models,
+    index,
+    unique,
+)
+from app.rcas import RCA
+from app.tenancy import platform_scope, tenant_scope
+from app.tenants import Tenant
+from tests.factories import make_rca
+
+features()
+LISTED = (index("tenant_id", "created_at"),)
+
+
+def declare(
+    name: str, base: type[Model] = BaseModel, meta: dict[str, Any] | None = None, **fields: Any
+) -> Any:
+    """Declare a model as if in a file of its own."""
+    options = {"indexes": LISTED if issubclass(base, BaseModel) else ()} | (meta or {})
+    return type(base)(name, (base,), fields | {"Meta": type("Meta", (), options), "__module__": __name__})
+
+
+# --- names ------------------------------------------------------------------------------------------
+
+
+def test_a_camel_case_attribute_becomes_a_snake_case_column() -> None:
+    machine = declare("Machine", serialNumber=CharField())
+    assert machine.serialNumber.column_name == "serial_number"
+
+
+def test_a_table_outside_the_convention_is_refused_with_the_name_it_should_have() -> None:
+    with pytest.raises(NamingError, match="'machine'.*Use machines"):
+        declare("Machine", meta={"table_name": "machine"})
+
+
+def test_a_column_outside_the_convention_is_refused_with_the_name_it_should_have() -> None:
+    with pytest.raises(NamingError, match="'serialNo'.*Use serial_no"):
+        declare("Machine", serial=CharField(column_name="serialNo"))
+
+
+def test_indexes_keys_and_checks_are_named_by_the_convention() -> None:
+    part = declare(
+        "SparePart",
+        meta={"constraints": (check("price_positive", "price > 0"),)},
+        machine=TenantForeignKey("machines"),
+        spare_machine=TenantForeignKey("machines", null=True),
+    )
+    names = {constraint.sql.split()[1] for constraint in part._meta.constraints}
+    assert names == {
+        "chk_spare_parts_price_positive",
+        "fk_spare_parts_machines",
+        "fk_spare_parts_machines_spare_machine_id",
+        "fk_spare_parts_tenants",
+        "uniq_spare_parts_tenant_id_id",
+    }
+    assert part.machine.column_name == "machine_id"
+
+
+def test_every_index_of_a_tenant_model_starts_with_the_tenant() -> None:
+    machine = declare("Machine", serial=CharField(unique=True), site=CharField(index=True))
+    names = {item._name for item in machine._meta.fields_to_index()}
+    assert names == {
+        "uniq_machines_tenant_id_serial",
+        "idx_machines_tenant_id_site",
+        "idx_machines_tenant_id_created_at",
+    }
+
+
+def test_an_index_that_starts_elsewhere_is_refused_with_the_name_it_should_have() -> None:
+    with pytest.raises(NamingError, match="Use idx_machines_tenant_id_site"):
+        declare("Machine", meta={"indexes": (index("site"),)}, site=CharField())
+
+
+def test_a_tenant_model_without_an_index_is_refused() -> None:
+    with pytest.raises(NamingError, match="idx_machines_tenant_id_created_at"):
+        declare("Machine", meta={"indexes": ()})
+
+
+def test_an_index_of_an_unknown_column_is_refused() -> None:
+    with pytest.raises(NamingError, match="'colour'"):
+        declare("Machine", meta={"indexes": (index("tenant_id", "colour"),)})
+
+
+def test_an_index_in_peewees_own_words_is_refused() -> None:
+    with pytest.raises(NamingError, match="index"):
+        declare("Machine", meta={"indexes": ((("tenant_id", "site"), True),)}, site=CharField())
+
+
+def test_a_constraint_without_a_name_is_refused() -> None:
+    with pytest.raises(NamingError, match="check"):
+        declare("Machine", meta={"constraints": (peewee.Check("price > 0"),)})
+
+
+def test_a_single_column_key_between_tenant_tables_is_refused() -> None:
+    with pytest.raises(NamingError, match='Use TenantForeignKey\\("rcas"\\)'):
+        declare("Measure", rca=ForeignKeyField(RCA))
+
+
+def test_a_unique_index_of_a_soft_deleted_model_ignores_the_dead() -> None:
+    machine = declare("Machine", SoftDeleteModel, serial=CharField(unique=True))
+    assert "uniq_machines_tenant_id_serial_alive" in {item._name for item in machine._meta.fields_to_index()}
+
+
+def test_a_declared_model_is_what_peewee_creates(app: Flask, admin: Connection) -> None:
+    """Names, keys, checks and partial indexes arrive in the database as declared."""
+    declare("Machine")
+    part = declare(
+        "SparePart",
+        SoftDeleteModel,
+        {
+            "indexes": (unique("tenant_id", "code", alive=True),),
+            "constraints": (check("code_given", "code <> ''"),),
+        },
+        code=TextField(),
+        rca=TenantForeignKey("rcas", on_delete="CASCADE"),
+    )
+    with admin.cursor() as cursor:
+        for statement, _ in (
+            part._schema._create_table().query(),
+            *(i.query() for i in part._schema._create_indexes()),
+        ):
+            cursor.execute(statement)
+    try:
+        with platform_scope("a test"):
+            table = next(table for table in read_tables(db) if table.name == "spare_parts")
+    finally:
+        with admin.cursor() as cursor:
+            cursor.execute("DROP TABLE spare_parts")
+    assert {item.name for item in table.constraints} == {
+        "chk_spare_parts_code_given",
+        "fk_spare_parts_rcas",
+        "fk_spare_parts_tenants",
+        "spare_parts_pkey",
+        "uniq_spare_parts_tenant_id_id",
+    }
+    assert {item.name for item in table.indexes if item.partial} == {"uniq_spare_parts_tenant_id_code_alive"}
+
+
+@pytest.mark.parametrize("model", list(concrete_models()), ids=lambda model: model.__name__)
+def test_the_migrated_table_has_the_models_columns_and_indexes(app: Flask, model: type[Model]) -> None:
+    meta = model._meta
+    with platform_scope("a test"):
+        table = next(table for table in read_tables(db) if table.name == meta.table_name)
+    assert {column.name for column in table.columns} == set(meta.columns)
+    required = {field.column_name for field in meta.sorted_fields if not field.null}
+    assert {column.name for column in table.columns if column.not_null} == required
+    declared = {item._name for item in meta.fields_to_index()} | {f"{meta.table_name}_pkey"}
+    of_constraints = {item.sql.split()[1] for item in meta.constraints if " UNIQUE " in item.sql}
+    assert {item.name for item in table.indexes} == declared | of_constraints
+
+
+# --- saving -----------------------------------------------------------------------------------------
+
+
+def test_a_new_row_gets_its_scopes_tenant_and_the_databases_values(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    assert rca.tenant_id == acme.id
+    assert rca.id
+    assert rca.status == "open"
+    assert rca.created_at.utcoffset().total_seconds() == 0
+
+
+def test_a_row_cannot_be_made_outside_a_tenants_scope(app: Flask) -> None:
+    with pytest.raises(NoTenantError):
+        RCA(title="x")
+    with platform_scope("a test"), pytest.raises(NoTenantError):
+        RCA(title="x")
+
+
+@pytest.mark.parametrize("make", [RCA.create, lambda **values: RCA(**values).save()])
+def test_another_tenant_cannot_be_set(acme: Tenant, globex: Tenant, make: Any) -> None:
+    with tenant_scope(acme), pytest.raises(WrongTenantError, match=str(globex.id)):
+        make(title="x", issue_description="…", tenant_id=globex.id)
+
+
+def test_a_row_remembers_its_tenant(acme: Tenant, globex: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(globex):
+        rca.title = "mine now"
+        with pytest.raises(WrongTenantError):
+            rca.save()
+        with pytest.raises(WrongTenantError):
+            rca.delete_instance()
+
+
+def test_only_what_changed_is_sent(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        RCA.update(status="resolved").execute()
+        rca.title = "Valve leaks"
+        assert rca.save() == 1
+    assert (rca.title, rca.status) == ("Valve leaks", "resolved")
+
+
+def test_nothing_changed_sends_nothing(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        assert rca.save() == 0
+        rca.title, rca.status = "Valve leaks", "closed"
+        assert rca.save(only=[RCA.title]) == 1
+        assert RCA.get_by_id(rca.id).status == "open"
+
+
+def test_updated_at_is_kept_by_the_database_on_every_path(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        RCA.update(title="changed in bulk").execute()
+        assert RCA.get_by_id(rca.id).updated_at > rca.updated_at
+
+
+# --- deleting ---------------------------------------------------------------------------------------
+
+
+def test_deleting_marks_a_row_once(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        assert (rca.delete_instance(), rca.delete_instance()) == (1, 0)
+        assert rca.deleted_at is not None
+        assert RCA.alive().count() == 0
+        assert RCA.with_deleted().count() == 1
+
+
+def test_a_deleted_row_comes_back(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        rca.delete_instance()
+        assert (rca.restore(), rca.restore()) == (1, 0)
+        assert [found.id for found in RCA.alive()] == [rca.id]
+
+
+def test_deleting_for_good_has_to_be_said(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        with pytest.raises(HardDeletionError, match=r"purge\(\)"):
+            RCA.delete()
+        with pytest.raises(HardDeletionError):
+            RCA.delete_by_id(rca.id)
+        assert RCA.purge().where(RCA.id == rca.id).execute() == 1
+        assert RCA.with_deleted().count() == 0
