@@ -64,7 +64,7 @@ def _connect(settings: Settings, name: str) -> Connection:
 
 def _make_role(cursor: Any, settings: Settings) -> None:
     role = sql.Identifier(settings.db_user)
-    cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (settings.db_user,))
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (settings.db_user,))
     verb = "ALTER" if cursor.fetchone() else "CREATE"
     # hashed here, so that no server log ever shows the password
     secret = encrypt_password(settings.db_password, settings.db_user, cursor.connection, "scram-sha-256")
@@ -75,7 +75,7 @@ def _make_role(cursor: Any, settings: Settings) -> None:
 
 
 def _make_database(cursor: Any, settings: Settings) -> None:
-    cursor.execute("SELECT FROM pg_database WHERE datname = %s", (settings.db_name,))
+    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (settings.db_name,))
     if not cursor.fetchone():
         name, owner = sql.Identifier(settings.db_name), sql.Identifier(settings.db_owner_user)
         statement = "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'"

@@ -4,6 +4,7 @@ import logging
 import sys
 import time
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, g, has_app_context, request
 from pythonjsonlogger.json import JsonFormatter
@@ -23,7 +24,7 @@ _FIELDS = "%(asctime)s %(levelname)s %(name)s %(request_id)s %(tenant_id)s %(mes
 def init_app(app: Flask, *, statements: bool) -> None:
     """Log to standard error: each request and, in development, each statement if wanted."""
     settings: Settings = app.config["SETTINGS"]
-    _configure(settings)
+    configure(settings)
     app.before_request(_start_clock)
     app.after_request(_log_request)
     db.query_hooks[:] = [_log_statement] if statements and settings.app_env == "development" else []
@@ -46,7 +47,8 @@ def _tenant() -> str:
     return str(g.get("tenant_id", "-")) if has_app_context() else "-"
 
 
-def _configure(settings: Settings) -> None:
+def configure(settings: Settings) -> None:
+    """Write every line of this process to standard error, in the form the settings ask for."""
     handler = logging.StreamHandler(sys.stderr)
     handler.set_name(_HANDLER)
     handler.addFilter(_Context())
@@ -58,6 +60,7 @@ def _configure(settings: Settings) -> None:
     root.handlers[:] = [other for other in root.handlers if other.get_name() != _HANDLER] + [handler]
     logging.getLogger("app").setLevel(logging.INFO)
     sql_log.setLevel(logging.DEBUG)
+    logging.getLogger("werkzeug").addFilter(_is_no_request)
 
 
 def _start_clock() -> None:
@@ -66,9 +69,17 @@ def _start_clock() -> None:
 
 def _log_request(response: Response) -> Response:
     milliseconds = (time.perf_counter() - g.get("started", time.perf_counter())) * 1000
-    # the path without its query, which may hold what a user typed
-    log.info("%s %s %d %.1f ms", request.method, request.path, response.status_code, milliseconds)
+    # the path without its query, which may hold what a user typed; quoted, for it may hold a line feed
+    log.info("%s %s %d %.1f ms", request.method, quote(request.path), response.status_code, milliseconds)
     return response
+
+
+def _is_no_request(record: logging.LogRecord) -> bool:
+    """Leave out the development server's line about each request, which shows the query.
+
+    Of its own lines these alone have arguments at this level (werkzeug.serving, `log_request`).
+    """
+    return record.levelno != logging.INFO or not record.args
 
 
 def _log_statement(event: Any) -> None:

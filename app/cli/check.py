@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import click
 from flask import current_app
+from flask.cli import with_appcontext
 
 from app import migrate
 from app.catalog import judge, read_tables
@@ -46,6 +47,7 @@ Checks = Iterator[Check]
 
 @click.command("db-check")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_appcontext
 def db_check(as_json: bool) -> None:
     """Report whether the database is right: exit 0 right, 1 findings, 3 unreachable."""
     settings: Settings = current_app.config["SETTINGS"]

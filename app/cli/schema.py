@@ -6,6 +6,7 @@ from contextlib import closing
 
 import click
 from flask import current_app
+from flask.cli import with_appcontext
 
 from app import migrate
 from app.bootstrap import bootstrap
@@ -14,6 +15,7 @@ from app.tenancy import platform_scope
 
 
 @click.command("db-bootstrap")
+@with_appcontext
 def db_bootstrap() -> None:
     """Make the database and the application's role; may be repeated."""
     for line in bootstrap(current_app.config["SETTINGS"]):

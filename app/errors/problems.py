@@ -5,6 +5,7 @@ https://www.rfc-editor.org/rfc/rfc9457
 
 import logging
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import peewee
@@ -16,6 +17,8 @@ from app.errors.tree import AppError, DatabaseUnavailableError
 log = logging.getLogger(__name__)
 
 _UNEXPECTED = "Something went wrong on our side. Tell us the request id."
+_MAX_ERRORS = 50
+_NAME_LENGTH = 100
 # SQLSTATE classes and codes, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BY_SQLSTATE = {
     "23505": (409, "conflict", "The same value exists already. Choose another."),
@@ -92,7 +95,8 @@ def _by_field(messages: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for fields in messages.values():
         flat.update(fields if isinstance(fields, dict) else {"_body": fields})
-    return flat
+    # the names are the caller's: who sends a hundred thousand does not get them all back
+    return {str(name)[:_NAME_LENGTH]: flat[name] for name in islice(flat, _MAX_ERRORS)}
 
 
 def _database_error(error: peewee.PeeweeException) -> Response:

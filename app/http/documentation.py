@@ -3,7 +3,8 @@
 from typing import Any
 
 import flask_smorest
-from flask import Flask
+from flask import Flask, redirect
+from flask.typing import ResponseReturnValue
 from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow import Schema, fields
 
@@ -24,6 +25,12 @@ class Api(flask_smorest.Api):
     """The place features register at; errors are this product's own, not Flask-Smorest's."""
 
     ERROR_SCHEMA = Problem
+
+    def _register_responses(self) -> None:
+        """Document errors under their own content type."""
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = "application/problem+json"
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE  # the class's own again, for what is no error
 
     def _register_error_handlers(self) -> None:
         """Leave the errors to app.errors."""
@@ -53,4 +60,10 @@ def init_app(app: Flask) -> Api:
     app.config.from_mapping(_OPTIONS)
     api = Api(app)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", config=_PAGE))
+    # Flask's own redirect to the slash would repeat the Host header
+    app.add_url_rule("/docs", "docs", _docs)
     return api
+
+
+def _docs() -> ResponseReturnValue:
+    return redirect("/docs/")

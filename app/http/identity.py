@@ -1,5 +1,6 @@
 """Who is asking: from the bearer token to a live tenant, in force around the view."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from threading import Lock
@@ -31,7 +32,7 @@ Scope = AbstractContextManager[Any]
 
 def init_app(app: Flask, resolve_tenant: Resolver) -> None:
     """Keep what finds a tenant by its id, and what it found, for this app."""
-    app.extensions["tenants"] = _KeptTenants(resolve_tenant)
+    app.extensions["tenants"] = KeptTenants(resolve_tenant)
 
 
 def as_tenant() -> Scope:
@@ -43,7 +44,7 @@ def as_tenant() -> Scope:
     if tenant_id is None:
         raise TenantOnlyError
     g.tenant_id = tenant_id
-    kept: _KeptTenants = current_app.extensions["tenants"]
+    kept: KeptTenants = current_app.extensions["tenants"]
     status = kept.status(tenant_id)
     if status != "active":
         raise TenantNotActiveError(status=status)
@@ -65,12 +66,12 @@ def _bearer_token() -> str:
     return token
 
 
-class _KeptTenants:
+class KeptTenants:
     """Tenants' states, kept for some seconds so that a read stays one message."""
 
-    def __init__(self, resolve: Resolver) -> None:
+    def __init__(self, resolve: Resolver, clock: Callable[[], float] = time.monotonic) -> None:
         self._resolve = resolve
-        self._kept: TTLCache[UUID, str] = TTLCache(_KEPT_TENANTS, KEPT_SECONDS)
+        self._kept: TTLCache[UUID, str] = TTLCache(_KEPT_TENANTS, KEPT_SECONDS, timer=clock)
         self._lock = Lock()
 
     def status(self, tenant_id: UUID) -> str:

@@ -15,6 +15,7 @@ from webargs.flaskparser import FlaskParser
 from app.errors import InvalidInputError, UnsupportedMediaTypeError
 
 MAX_DEPTH = 32
+MAX_DIGITS = 1000
 
 
 class StrictParser(FlaskParser):
@@ -41,6 +42,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
         found = json.loads(
             body.decode("utf-8"),
             parse_float=_finite,
+            parse_int=_whole,
             parse_constant=_no_constant,
             object_pairs_hook=_without_duplicates,
         )
@@ -70,8 +72,10 @@ def _check(value: Any, depth: int) -> None:
 def _check_text(text: str, what: str = "body") -> None:
     if "\x00" in text:
         raise InvalidInputError(what=what, why="a text holds the character NUL")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidInputError(what=what, why="a text holds half of a surrogate pair")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidInputError(what=what, why="a text holds half of a surrogate pair") from None
 
 
 def _finite(text: str) -> float:
@@ -79,6 +83,13 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text[:20]} is too large a number")
     return number
+
+
+def _whole(text: str) -> int:
+    # Python's own limit is higher, and its message tells how to raise it
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"{text[:20]}… is too large a number")
+    return int(text)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -15,6 +15,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 def init_app(app: Flask) -> None:
     """Frame every request of the app."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    # else `//` is answered with a redirect to whatever the Host header says
+    app.url_map.merge_slashes = False
     app.before_request(_name_request)
     app.before_request(_refuse_malformed_host)
     app.after_request(_echo_request_id)

@@ -1,0 +1,129 @@
+"""flask db-check: a line a check, with its remedy, and an exit code a script can use."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from flask.testing import FlaskCliRunner
+from psycopg2.extensions import connection as Connection
+
+from app import create_app
+from app.config import Settings
+from app.database import db
+
+
+def test_a_right_database_is_right_in_every_line(runner: FlaskCliRunner) -> None:
+    result = runner.invoke(args=["db-check"])
+    assert result.exit_code == 0, result.output
+    assert all(line.startswith("✓") for line in result.output.splitlines())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "settings",
+        "connection",
+        "server",
+        "role",
+        "time zone",
+        "encoding",
+        "pool",
+        "migrations",
+        "names",
+        "tenants",
+    ],
+)
+def test_each_check_has_its_line(runner: FlaskCliRunner, name: str) -> None:
+    assert f"✓ {name} " in runner.invoke(args=["db-check"]).output
+
+
+def test_a_finding_shows_its_remedy_and_exits_with_1(runner: FlaskCliRunner, admin: Connection) -> None:
+    with undone(
+        admin, "ALTER TABLE rcas NO FORCE ROW LEVEL SECURITY", "ALTER TABLE rcas FORCE ROW LEVEL SECURITY"
+    ):
+        result = runner.invoke(args=["db-check"])
+    assert result.exit_code == 1
+    assert "→ ALTER TABLE rcas FORCE ROW LEVEL SECURITY" in result.output
+
+
+def test_a_pending_migration_is_a_finding(runner: FlaskCliRunner, admin: Connection) -> None:
+    gone, back = (
+        "DELETE FROM migratehistory WHERE id = 3",
+        "INSERT INTO migratehistory VALUES (3, '003_rcas')",
+    )
+    with undone(admin, gone, back):
+        result = runner.invoke(args=["db-check"])
+    assert result.exit_code == 1
+    assert "pending: 003_rcas" in result.output
+    assert "→ flask db-migrate" in result.output
+
+
+@pytest.mark.parametrize(
+    ("give", "take", "power"),
+    [
+        (
+            "GRANT CREATE ON SCHEMA public TO fixapp_app",
+            "REVOKE CREATE ON SCHEMA public FROM fixapp_app",
+            "tables",
+        ),
+        (
+            "GRANT CREATE ON DATABASE fixapp_test TO fixapp_app",
+            "REVOKE CREATE ON DATABASE fixapp_test FROM fixapp_app",
+            "schemas",
+        ),
+        ("GRANT pg_monitor TO fixapp_app", "REVOKE pg_monitor FROM fixapp_app", "member of 1"),
+    ],
+)
+def test_a_role_that_may_too_much_is_a_finding(
+    runner: FlaskCliRunner, admin: Connection, give: str, take: str, power: str
+) -> None:
+    with undone(admin, give, take):
+        result = runner.invoke(args=["db-check"])
+    assert result.exit_code == 1
+    assert power in result.output
+
+
+def test_a_superuser_is_a_finding(app: Flask, settings: Settings) -> None:
+    strong = replace(settings, db_user=settings.db_owner_user, db_password=settings.db_owner_password)
+    result = invoked_with(settings, strong)
+    assert result.exit_code == 1
+    assert "is a superuser or may bypass policies" in result.output
+
+
+def test_an_unreachable_database_exits_with_3(app: Flask, settings: Settings) -> None:
+    result = invoked_with(settings, replace(settings, db_port=1))
+    assert result.exit_code == 3
+    assert "✗ connection" in result.output
+    assert "Connection refused" in result.output
+
+
+def test_json_says_the_same(runner: FlaskCliRunner) -> None:
+    report = json.loads(runner.invoke(args=["db-check", "--json"]).output)
+    assert report["exit_code"] == 0
+    assert {check["name"] for check in report["checks"]} >= {"settings", "connection", "tenants"}
+    assert all(check["right"] for check in report["checks"])
+
+
+@contextmanager
+def undone(admin: Connection, statement: str, undo: str) -> Iterator[None]:
+    """Plant a fault for the length of a block."""
+    with admin.cursor() as cursor:
+        cursor.execute(statement)
+        try:
+            yield
+        finally:
+            cursor.execute(undo)
+
+
+def invoked_with(settings: Settings, others: Settings) -> Result:
+    """Run db-check in an app with other settings, and put the usual ones back."""
+    db.close_all()
+    try:
+        return create_app(others).test_cli_runner().invoke(args=["db-check"])
+    finally:
+        db.close_all()
+        db.open(settings)

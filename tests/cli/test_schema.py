@@ -1,0 +1,91 @@
+"""flask db-bootstrap, db-migrate, db-rollback, db-status: as somebody at a shell sees them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.migrate import file_names
+from tests.conftest import connect
+from tests.factories import make_environment
+
+ROOT = Path(__file__).parents[2]
+NAMES = file_names()
+
+
+@pytest.fixture
+def fresh(settings: Settings) -> Iterator[Settings]:
+    """The settings of a database that is not there yet."""
+    yield replace(settings, db_name="fixapp_shell")
+    with closing(connect(settings, "postgres")) as conn, conn.cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS fixapp_shell WITH (FORCE)")
+
+
+def test_from_nothing_to_everything_and_back(fresh: Settings) -> None:
+    assert "✓ database fixapp_shell" in flask(fresh, "db-bootstrap")
+    assert "0 applied, 3 pending" in flask(fresh, "db-status")
+    assert [line.split()[2] for line in flask(fresh, "db-migrate").splitlines()] == NAMES
+    assert "Nothing to do" in flask(fresh, "db-migrate")
+    assert f"✓ reverted {NAMES[-1]}" in flask(fresh, "db-rollback")
+    assert json.loads(flask(fresh, "db-status", "--json")) == {
+        "applied": NAMES[:-1],
+        "pending": NAMES[-1:],
+        "unknown": [],
+    }
+    flask(fresh, "db-rollback", "--to", NAMES[0])
+    assert "1 applied, 2 pending" in flask(fresh, "db-status")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["db-rollback", "--to", "nowhere"], "'nowhere' is not among the applied migrations"),
+        (["db-rollback", "--count", "0"], "--count"),
+        (["db-rollback", "--count", "1", "--to", "x"], "not both"),
+        (["db-rollback", "--count", "9"], "only 0 are applied"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(fresh: Settings, arguments: list[str], said: str) -> None:
+    flask(fresh, "db-bootstrap")
+    result = started(fresh, *arguments)
+    assert result.returncode in {1, 2}
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_migrating_before_bootstrapping_says_what_to_do(fresh: Settings) -> None:
+    result = started(fresh, "db-migrate")
+    assert result.returncode == 3
+    assert "Traceback" not in result.stderr
+
+
+def test_without_the_owners_password_there_is_no_migration(fresh: Settings) -> None:
+    result = started(replace(fresh, db_owner_password=""), "db-migrate")
+    assert result.returncode == 78
+    assert "DB_OWNER_PASSWORD is missing" in result.stderr
+
+
+def flask(settings: Settings, *arguments: str) -> str:
+    """Run a command that must succeed, and return what it says."""
+    result = started(settings, *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def started(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a flask command as its user does."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("flask"), *arguments],
+        cwd=ROOT,
+        env=make_environment(settings) | {"PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )

@@ -1,0 +1,53 @@
+"""The private names of Peewee that the product touches: this fails when Peewee moves one."""
+
+import inspect
+
+import peewee
+import pytest
+from playhouse.pool import PooledDatabase
+from playhouse.postgres_ext import PooledPostgresqlExtDatabase, PostgresqlExtDatabase, Psycopg2ExtAdapter
+
+METHODS = [
+    (PooledDatabase, "_connect", ["self"]),
+    (PooledDatabase, "_close", ["self", "conn", "close_conn"]),
+    (PooledPostgresqlExtDatabase, "_is_closed", ["self", "conn"]),
+    (PostgresqlExtDatabase, "_connect", ["self"]),
+    (Psycopg2ExtAdapter, "connect", ["self", "db", "params"]),
+    (Psycopg2ExtAdapter, "isolation_level_str", ["self", "isolation_level"]),
+    (peewee.Metadata, "add_field", ["self", "field_name", "field", "set_attribute"]),
+    (peewee.Metadata, "fields_to_index", ["self"]),
+    (peewee.Model, "_pk_expr", ["self"]),
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "parameters"), METHODS)
+def test_a_method_we_override_or_call_is_as_we_know_it(owner: type, name: str, parameters: list[str]) -> None:
+    assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
+
+
+@pytest.mark.parametrize(
+    "name", ["_state", "_isolation_level", "_adapter", "_wait_timeout", "connect_params", "query_hooks"]
+)
+def test_an_attribute_of_a_database_we_read_is_there(name: str) -> None:
+    assert hasattr(PooledPostgresqlExtDatabase(None, timeout=1), name)
+
+
+def test_the_state_of_a_thread_is_as_we_know_it() -> None:
+    state = PooledPostgresqlExtDatabase(None)._state
+    assert (state.conn, state.closed, state.transactions) == (None, True, [])
+
+
+def test_the_adapter_is_taken_from_the_class() -> None:
+    assert isinstance(PooledPostgresqlExtDatabase(None)._adapter, Psycopg2ExtAdapter)
+
+
+def test_errors_keep_the_drivers_own() -> None:
+    error = ValueError("of the driver")
+    with pytest.raises(peewee.DataError) as caught, peewee.__exception_wrapper__:
+        raise type("DataError", (Exception,), {})(error)
+    assert caught.value.orig is not None
+
+
+def test_a_model_is_checked_when_it_is_declared() -> None:
+    assert "validate_model" in inspect.getsource(peewee.ModelBase.__new__)
+    assert "model_metadata_class" in inspect.getsource(peewee.ModelBase.__new__)

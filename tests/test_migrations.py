@@ -1,0 +1,123 @@
+"""Every file of migrations/ goes up, down and up again, and leaves the schema as it was."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.bootstrap import bootstrap
+from app.config import Settings
+from app.migrate import MigrationDatabase, file_names, migrate, rollback
+from dev.cluster import Cluster
+from tests.conftest import connect
+
+NAMES = file_names()
+# a row for each table, put in by the superuser as soon as the table is there
+ROWS = {
+    "tenants": "INSERT INTO tenants (id, name, subdomain) VALUES ('{uuid}', 'Acme', 'acme') ON CONFLICT DO NOTHING",
+    "rcas": "INSERT INTO rcas (tenant_id, title, issue_description) VALUES ('{uuid}', 'Pump', 'It leaks.')",
+}
+TENANT = "6f1b0c1e-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def empty(settings: Settings) -> Iterator[Settings]:
+    """The settings of a database that was never migrated."""
+    own = replace(settings, db_name="fixapp_migrations")
+    list(bootstrap(own))
+    yield own
+    with closing(connect(settings, "postgres")) as conn, conn.cursor() as cursor:
+        cursor.execute("DROP DATABASE fixapp_migrations WITH (FORCE)")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
+def test_up_down_up_leaves_the_same_schema(
+    server: Cluster, empty: Settings, name: str, *, filled: bool
+) -> None:
+    up_to(empty, name)
+    first = dump(server, empty)
+    if filled:
+        fill(empty)
+    with owner_of(empty) as database:
+        list(rollback(database))
+    before = dump(server, empty)
+    up_to(empty, name)
+    assert dump(server, empty) == first != before
+
+
+def test_all_the_way_down_leaves_nothing(server: Cluster, empty: Settings) -> None:
+    with owner_of(empty) as database:
+        database.connect()
+    untouched = dump(server, empty)
+    with owner_of(empty) as database:
+        list(migrate(database))
+        list(rollback(database, count=len(NAMES)))
+    assert dump(server, empty) == untouched
+
+
+def test_a_rollback_that_forgets_something_would_be_found(server: Cluster, empty: Settings) -> None:
+    up_to(empty, NAMES[0])
+    first = dump(server, empty)
+    with closing(connect(empty)) as conn, conn.cursor() as cursor:
+        cursor.execute("CREATE FUNCTION app.forgotten() RETURNS int LANGUAGE sql RETURN 1")
+    assert dump(server, empty) != first
+
+
+def test_the_files_are_numbered_without_gaps() -> None:
+    assert [int(name[:3]) for name in NAMES] == list(range(1, len(NAMES) + 1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_says_in_its_first_line_what_it_is_for(name: str) -> None:
+    text = (Path(__file__).parents[1] / "migrations" / f"{name}.py").read_text()
+    assert re.match(r'"""[A-Z].{10,}\.(\n|""")', text)
+
+
+@contextmanager
+def owner_of(settings: Settings) -> Iterator[MigrationDatabase]:
+    """The owner's database, its lock given back afterwards."""
+    database = MigrationDatabase(settings)
+    yield database
+    database.close_all()
+
+
+def up_to(settings: Settings, name: str) -> None:
+    """Migrate as far as one file."""
+    with owner_of(settings) as database:
+        for step in migrate(database):
+            if step.name == name:
+                break
+
+
+def fill(settings: Settings) -> None:
+    """Put a row into every table there is."""
+    with closing(connect(settings)) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+        tables = {table for (table,) in cursor.fetchall()}
+        for table, statement in ROWS.items():
+            if table in tables:
+                cursor.execute(statement.format(uuid=TENANT))
+
+
+def dump(server: Cluster, settings: Settings) -> str:
+    """The schema as pg_dump writes it, without the key of this very dump."""
+    command = [
+        server.bindir / "pg_dump",
+        "--schema-only",
+        "--host",
+        settings.db_host,
+        "--port",
+        str(server.port),
+    ]
+    environment = {"PGPASSWORD": settings.db_owner_password, "PGUSER": settings.db_owner_user}
+    done = subprocess.run(
+        [*command, settings.db_name], env=environment, capture_output=True, text=True, check=True
+    )
+    return re.sub(r"\\(un)?restrict \w+", "", done.stdout)
