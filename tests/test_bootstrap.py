@@ -45,9 +45,9 @@ def test_it_makes_a_role_that_may_log_in_and_little_else(own: Settings) -> None:
 )
 def test_the_role_can_make_nothing(own: Settings, statement: str) -> None:
     list(bootstrap(own))
-    with closing(as_application(own)) as conn, conn.cursor() as cursor:
-        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            cursor.execute(statement)
+    refused = pytest.raises(psycopg2.errors.InsufficientPrivilege)
+    with closing(as_application(own)) as conn, conn.cursor() as cursor, refused:
+        cursor.execute(statement)
 
 
 def test_nobody_else_may_enter_the_database(own: Settings) -> None:

@@ -75,7 +75,7 @@ def test_a_fault_is_found_with_its_remedy(app: Flask, admin: Connection, rule: s
 
 
 @pytest.mark.parametrize(
-    ("rule", "statement"), [fault for fault in FAULTS[:5] if fault[0] not in {"tenant policy"}]
+    ("rule", "statement"), [fault for fault in FAULTS[:5] if fault[0] != "tenant policy"]
 )
 def test_the_remedy_mends(app: Flask, admin: Connection, rule: str, statement: str) -> None:
     with planted(admin, statement):

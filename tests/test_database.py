@@ -142,7 +142,7 @@ def test_logs_show_a_statement_as_it_was_written(acme: Tenant) -> None:
 
 def test_a_superuser_is_refused(app: Flask, settings: Settings) -> None:
     strong = replace(settings, db_user=settings.db_owner_user, db_password=settings.db_owner_password)
-    with pytest.raises(UnsafeRoleError, match="superuser.*db-bootstrap"):
+    with pytest.raises(UnsafeRoleError, match=r"superuser.*db-bootstrap"):
         opened(strong).connect()
 
 

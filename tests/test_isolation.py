@@ -149,7 +149,7 @@ def counted_by_an_owner_without_superuser(admin: Connection, model: type[BaseMod
     """The rows an ordinary role sees that owns the table."""
     table = model._meta.table_name
     with admin.cursor() as cursor:
-        cursor.execute(f"BEGIN; CREATE ROLE plain_owner; GRANT USAGE ON SCHEMA public, app TO plain_owner")
+        cursor.execute("BEGIN; CREATE ROLE plain_owner; GRANT USAGE ON SCHEMA public, app TO plain_owner")
         cursor.execute(
             f"GRANT CREATE ON SCHEMA public TO plain_owner; ALTER TABLE {table} OWNER TO plain_owner"
         )
@@ -173,7 +173,8 @@ def _open_table(admin: Connection) -> Iterator[None]:
     make = """
         CREATE TABLE open_things (
             id uuid PRIMARY KEY DEFAULT gen_random_uuid(), tenant_id uuid NOT NULL, title text,
-            created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(), deleted_at timestamptz);
+            created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+            deleted_at timestamptz);
         ALTER TABLE open_things ENABLE ROW LEVEL SECURITY;
         ALTER TABLE open_things FORCE ROW LEVEL SECURITY;
         CREATE POLICY everybody ON open_things USING (true) WITH CHECK (true);

@@ -58,7 +58,7 @@ def test_the_latest_file_is_reverted_first(owner: MigrationDatabase) -> None:
 
 def test_more_than_there_is_cannot_be_reverted(owner: MigrationDatabase) -> None:
     list(migrate(owner))
-    with pytest.raises(MigrationError, match="9 migrations .* only 3"):
+    with pytest.raises(MigrationError, match=r"9 migrations .* only 3"):
         list(rollback(owner, count=9))
     assert applied(owner) == NAMES
 
@@ -74,7 +74,7 @@ def test_a_file_that_fails_leaves_nothing_and_is_named(
     text = "def migrate(migrator, database, fake=False):\n    migrator.sql('CREATE TABLE x (id int)')\n"
     (tmp_path / "001_broken.py").write_text(f"{text}    migrator.sql('SELECT nonsense')\n")
     monkeypatch.setattr(room.runner, "FOLDER", tmp_path)
-    with pytest.raises(MigrationError, match="001_broken failed and nothing of it was applied.*nonsense"):
+    with pytest.raises(MigrationError, match=r"001_broken failed and nothing of it was applied.*nonsense"):
         list(migrate(owner))
     assert owner.execute_sql("SELECT to_regclass('x')").fetchone() == (None,)
 

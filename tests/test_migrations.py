@@ -18,7 +18,7 @@ from tests.conftest import connect
 NAMES = file_names()
 # a row for each table, put in by the superuser as soon as the table is there
 ROWS = {
-    "tenants": "INSERT INTO tenants (id, name, subdomain) VALUES ('{uuid}', 'Acme', 'acme') ON CONFLICT DO NOTHING",
+    "tenants": "INSERT INTO tenants (id, name, subdomain) VALUES ('{uuid}', 'Acme', 'acme')",
     "rcas": "INSERT INTO rcas (tenant_id, title, issue_description) VALUES ('{uuid}', 'Pump', 'It leaks.')",
 }
 TENANT = "6f1b0c1e-0000-4000-8000-000000000001"

@@ -48,12 +48,12 @@ def test_a_camel_case_attribute_becomes_a_snake_case_column() -> None:
 
 
 def test_a_table_outside_the_convention_is_refused_with_the_name_it_should_have() -> None:
-    with pytest.raises(NamingError, match="'machine'.*Use machines"):
+    with pytest.raises(NamingError, match=r"'machine'.*Use machines"):
         declare("Machine", meta={"table_name": "machine"})
 
 
 def test_a_column_outside_the_convention_is_refused_with_the_name_it_should_have() -> None:
-    with pytest.raises(NamingError, match="'serialNo'.*Use serial_no"):
+    with pytest.raises(NamingError, match=r"'serialNo'.*Use serial_no"):
         declare("Machine", serial=CharField(column_name="serialNo"))
 
 
