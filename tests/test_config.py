@@ -66,7 +66,7 @@ def test_a_problem_names_the_variable_what_was_given_and_what_would_be_right(
 
 
 @pytest.mark.parametrize(
-    "port", ["0", "65536", "-1", " 80", "8_0", "8.0", "0x50", "\uff18\uff10", "1e3", "9" * 400]
+    "port", ["0", "65536", "-1", " 80", "8_0", "8.0", "0x50", "\uff18\uff10", "1e3", "9" * 40]
 )
 def test_a_port_is_a_port(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     assert problems(monkeypatch, **GOOD, DB_PORT=port)[0].startswith("DB_PORT")
