@@ -1,0 +1,40 @@
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop lock
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## Serve on http://127.0.0.1:3001 with a PostgreSQL of its own; Ctrl-C stops both
+	@exec $(VENV)/bin/python -m dev run
+
+stop: ## Stop the PostgreSQL that `make run` left running
+	@test ! -e $(INSTALLED) || exec $(VENV)/bin/python -m dev stop
+
+# Made again when a lock file changed. The .pth lets commands such as pw_migrate find `app`.
+$(INSTALLED): requirements.lock requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "✗ Python 3.11 or newer is needed: name one, PYTHON=python3.12 make run"; exit 69; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "✗ this Python makes no virtual environments: apt install python3-venv"; exit 69; }
+	@began=$$(date +%s); \
+	{ $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV); } \
+		&& $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -r requirements-dev.lock \
+		&& for site in $(VENV)/lib/python3*/site-packages; do echo ../../../.. >"$$site/fixapp.pth"; done \
+		&& touch $@ && echo "✓ dependencies in $(VENV) ($$(($$(date +%s) - began)) s)" \
+		|| { code=$$?; echo "✗ dependencies: the lines above say why"; exit $$code; }
+
+# What pyproject.toml asks for; with `dev` what the work on it needs too.
+ASKED := $(PYTHON) -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	print(*p["dependencies"], *(p["optional-dependencies"]["dev"] if "dev" in sys.argv else []), sep="\n")'
+
+lock: ## Renew both lock files from pyproject.toml
+	@aside=$$(mktemp -d) && trap 'rm -rf "$$aside"' EXIT && $(PYTHON) -m venv "$$aside/venv" \
+		&& pip="$$aside/venv/bin/python -m pip --disable-pip-version-check -q" \
+		&& $(ASKED) > "$$aside/asked" && $$pip install -r "$$aside/asked" && $(call freeze,requirements.lock) \
+		&& $(ASKED) dev > "$$aside/asked" && $$pip install -r "$$aside/asked" -c requirements.lock \
+		&& $(call freeze,requirements-dev.lock) && wc -l requirements.lock requirements-dev.lock
+freeze = { echo "\# made by \`make lock\` from pyproject.toml"; $$pip freeze | LC_ALL=C sort -f; } > $(1)
