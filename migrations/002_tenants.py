@@ -24,7 +24,6 @@ CREATE TABLE tenants (
 
 CREATE UNIQUE INDEX uniq_tenants_subdomain ON tenants (subdomain);
 CREATE INDEX idx_tenants_status ON tenants (status);
-CREATE INDEX idx_tenants_created_at_id ON tenants (created_at DESC, id DESC);
 
 CREATE TRIGGER tenants_set_updated_at BEFORE UPDATE ON tenants
     FOR EACH ROW EXECUTE FUNCTION app.set_updated_at();

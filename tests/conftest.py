@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import psycopg2
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
@@ -17,6 +16,7 @@ from app.tenancy import scope_in_force
 from app.tenants import Tenant
 from dev.cluster import Cluster, throwaway
 from tests.factories import make_settings, make_tenant
+from tests.logins import as_owner
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def app(settings: Settings) -> Iterator[Flask]:
 @pytest.fixture(scope="session")
 def admin(app: Flask, settings: Settings) -> Iterator[Connection]:
     """A superuser's connection, to look behind the policies and to clean up; never to test them."""
-    conn = connect(settings)
+    conn = as_owner(settings)
     yield conn
     conn.close()
 
@@ -87,16 +87,3 @@ def acme(app: Flask) -> Tenant:
 def globex(app: Flask) -> Tenant:
     """Another tenant: isolation is never tested with one alone."""
     return make_tenant("globex")
-
-
-def connect(settings: Settings, name: str | None = None) -> Connection:
-    """Log in as the server's superuser."""
-    conn: Connection = psycopg2.connect(
-        host=settings.db_host,
-        port=settings.db_port,
-        dbname=name or settings.db_name,
-        user=settings.db_owner_user,
-        password=settings.db_owner_password,
-    )
-    conn.autocommit = True
-    return conn

@@ -11,21 +11,16 @@ import pytest
 from app.bootstrap import bootstrap
 from app.config import Settings
 from app.errors import DatabaseUnavailableError
-from tests.conftest import connect
+from tests.logins import as_application, as_owner
 
 
 @pytest.fixture
 def own(settings: Settings) -> Iterator[Settings]:
     """Settings with a role and a database that are not there yet."""
     yield replace(settings, db_name="odd name; --", db_user="odd'user", db_password="it's secret")
-    with closing(connect(settings, "postgres")) as conn, conn.cursor() as cursor:
+    with closing(as_owner(settings, "postgres")) as conn, conn.cursor() as cursor:
         cursor.execute('DROP DATABASE IF EXISTS "odd name; --" WITH (FORCE)')
         cursor.execute("""DROP ROLE IF EXISTS "odd'user" """)
-
-
-def as_application(settings: Settings) -> psycopg2.extensions.connection:
-    """Log in as the role that was made."""
-    return connect(replace(settings, db_owner_user=settings.db_user, db_owner_password=settings.db_password))
 
 
 def test_it_makes_a_role_that_may_log_in_and_little_else(own: Settings) -> None:
@@ -52,7 +47,7 @@ def test_the_role_can_make_nothing(own: Settings, statement: str) -> None:
 
 def test_nobody_else_may_enter_the_database(own: Settings) -> None:
     list(bootstrap(own))
-    with closing(connect(own)) as conn, conn.cursor() as cursor:
+    with closing(as_owner(own)) as conn, conn.cursor() as cursor:
         cursor.execute("SELECT has_database_privilege('public', current_database(), 'CONNECT')")
         assert cursor.fetchone() == (False,)
 
@@ -68,7 +63,7 @@ def test_it_may_be_repeated_and_changes_the_password(own: Settings) -> None:
 
 def test_it_takes_powers_back_that_somebody_gave(own: Settings) -> None:
     list(bootstrap(own))
-    with closing(connect(own)) as conn, conn.cursor() as cursor:
+    with closing(as_owner(own)) as conn, conn.cursor() as cursor:
         cursor.execute("""ALTER ROLE "odd'user" SUPERUSER""")
         list(bootstrap(own))
         cursor.execute("""SELECT rolsuper FROM pg_roles WHERE rolname = 'odd''user'""")

@@ -17,8 +17,8 @@ from app.bootstrap import bootstrap
 from app.config import Settings
 from app.errors import DatabaseUnavailableError, MigrationError
 from app.migrate import MigrationDatabase, applied, file_names, migrate, pending, rollback
-from tests.conftest import connect
 from tests.factories import make_environment
+from tests.logins import as_application, as_owner
 
 ROOT = Path(__file__).parents[1]
 NAMES = file_names()
@@ -30,7 +30,7 @@ def fresh(settings: Settings) -> Iterator[Settings]:
     own = replace(settings, db_name="fixapp_migrate")
     list(bootstrap(own))
     yield own
-    with closing(connect(settings, "postgres")) as conn, conn.cursor() as cursor:
+    with closing(as_owner(settings, "postgres")) as conn, conn.cursor() as cursor:
         cursor.execute("DROP DATABASE fixapp_migrate WITH (FORCE)")
 
 
@@ -140,7 +140,7 @@ def test_two_of_peewee_migrates_commands_at_once_run_each_file_once(fresh: Setti
     both = [start_pw_migrate(fresh, "migrate") for _ in range(2)]
     outputs = [process.communicate(timeout=30)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
-    with closing(connect(fresh)) as conn, conn.cursor() as cursor:
+    with closing(as_owner(fresh)) as conn, conn.cursor() as cursor:
         cursor.execute("SELECT name FROM migratehistory ORDER BY id")
         assert [name for (name,) in cursor.fetchall()] == NAMES
 
@@ -151,11 +151,6 @@ def migrate_and_close(database: MigrationDatabase) -> list[object]:
         return list(migrate(database))
     finally:
         database.close_all()
-
-
-def as_application(settings: Settings) -> psycopg2.extensions.connection:
-    """Log in as the application's role, past the pool."""
-    return connect(replace(settings, db_owner_user=settings.db_user, db_owner_password=settings.db_password))
 
 
 def pw_migrate(settings: Settings, *arguments: str) -> str:

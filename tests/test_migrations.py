@@ -13,7 +13,7 @@ from app.bootstrap import bootstrap
 from app.config import Settings
 from app.migrate import MigrationDatabase, file_names, migrate, rollback
 from dev.cluster import Cluster
-from tests.conftest import connect
+from tests.logins import as_owner
 
 NAMES = file_names()
 # a row for each table, put in by the superuser as soon as the table is there
@@ -30,7 +30,7 @@ def empty(settings: Settings) -> Iterator[Settings]:
     own = replace(settings, db_name="fixapp_migrations")
     list(bootstrap(own))
     yield own
-    with closing(connect(settings, "postgres")) as conn, conn.cursor() as cursor:
+    with closing(as_owner(settings, "postgres")) as conn, conn.cursor() as cursor:
         cursor.execute("DROP DATABASE fixapp_migrations WITH (FORCE)")
 
 
@@ -63,7 +63,7 @@ def test_all_the_way_down_leaves_nothing(server: Cluster, empty: Settings) -> No
 def test_a_rollback_that_forgets_something_would_be_found(server: Cluster, empty: Settings) -> None:
     up_to(empty, NAMES[0])
     first = dump(server, empty)
-    with closing(connect(empty)) as conn, conn.cursor() as cursor:
+    with closing(as_owner(empty)) as conn, conn.cursor() as cursor:
         cursor.execute("CREATE FUNCTION app.forgotten() RETURNS int LANGUAGE sql RETURN 1")
     assert dump(server, empty) != first
 
@@ -96,7 +96,7 @@ def up_to(settings: Settings, name: str) -> None:
 
 def fill(settings: Settings) -> None:
     """Put a row into every table there is."""
-    with closing(connect(settings)) as conn, conn.cursor() as cursor:
+    with closing(as_owner(settings)) as conn, conn.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         )

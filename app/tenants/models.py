@@ -24,9 +24,9 @@ class Tenant(Model):
     settings = BinaryJSONField(index=False, constraints=[SQL("DEFAULT '{}'")])
 
     class Meta:
-        """Listed by age, found by subdomain, filtered by status."""
+        """Found by subdomain, filtered by status."""
 
-        indexes = (unique("subdomain"), index("status"), index("created_at DESC", "id DESC"))
+        indexes = (unique("subdomain"), index("status"))
         constraints = (
             check("status_valid", f"status IN {STATUSES}"),
             check("subdomain_valid", f"subdomain ~ '^{SUBDOMAIN}$'"),

@@ -12,8 +12,8 @@ import pytest
 
 from app.config import Settings
 from app.migrate import file_names
-from tests.conftest import connect
 from tests.factories import make_environment
+from tests.logins import as_owner
 
 ROOT = Path(__file__).parents[2]
 NAMES = file_names()
@@ -23,7 +23,7 @@ NAMES = file_names()
 def fresh(settings: Settings) -> Iterator[Settings]:
     """The settings of a database that is not there yet."""
     yield replace(settings, db_name="fixapp_shell")
-    with closing(connect(settings, "postgres")) as conn, conn.cursor() as cursor:
+    with closing(as_owner(settings, "postgres")) as conn, conn.cursor() as cursor:
         cursor.execute("DROP DATABASE IF EXISTS fixapp_shell WITH (FORCE)")
 
 
