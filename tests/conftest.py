@@ -60,7 +60,7 @@ def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         if not db.is_closed():
             db.close()
         with admin.cursor() as cursor:
-            cursor.execute("DELETE FROM rcas; DELETE FROM tenants")
+            cursor.execute("TRUNCATE tenants CASCADE")
     assert scope_in_force() is None
 
 

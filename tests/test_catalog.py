@@ -12,29 +12,29 @@ from app.database import db
 from app.tenancy import platform_scope
 
 CLEAN = """
-CREATE TABLE machines (
-    id uuid CONSTRAINT machines_pkey PRIMARY KEY,
-    tenant_id uuid NOT NULL CONSTRAINT fk_machines_tenants REFERENCES tenants (id),
-    serial text CONSTRAINT chk_machines_serial_given CHECK (serial <> ''));
-CREATE UNIQUE INDEX uniq_machines_tenant_id_serial ON machines (tenant_id, serial);
-ALTER TABLE machines ENABLE ROW LEVEL SECURITY;
-ALTER TABLE machines FORCE ROW LEVEL SECURITY;
-CREATE POLICY machines_tenant ON machines USING (tenant_id = (SELECT app.current_tenant()));
+CREATE TABLE gizmos (
+    id uuid CONSTRAINT gizmos_pkey PRIMARY KEY,
+    tenant_id uuid NOT NULL CONSTRAINT fk_gizmos_tenants REFERENCES tenants (id),
+    serial text CONSTRAINT chk_gizmos_serial_given CHECK (serial <> ''));
+CREATE UNIQUE INDEX uniq_gizmos_tenant_id_serial ON gizmos (tenant_id, serial);
+ALTER TABLE gizmos ENABLE ROW LEVEL SECURITY;
+ALTER TABLE gizmos FORCE ROW LEVEL SECURITY;
+CREATE POLICY gizmos_tenant ON gizmos USING (tenant_id = (SELECT app.current_tenant()));
 """
 # the rule, and the SQL that breaks it in a clean table
 FAULTS = [
-    ("row-level security enabled", "ALTER TABLE machines DISABLE ROW LEVEL SECURITY"),
-    ("row-level security forced", "ALTER TABLE machines NO FORCE ROW LEVEL SECURITY"),
-    ("tenant policy", "DROP POLICY machines_tenant ON machines"),
-    ("tenant_id NOT NULL", "ALTER TABLE machines ALTER tenant_id DROP NOT NULL"),
-    ("tenant_id indexed", "DROP INDEX uniq_machines_tenant_id_serial"),
-    ("table name", "ALTER TABLE machines RENAME TO machine"),
-    ("table name", 'ALTER TABLE machines RENAME TO "SpareParts"'),
-    ("column name", 'ALTER TABLE machines RENAME serial TO "serialNo"'),
-    ("index name", "ALTER INDEX uniq_machines_tenant_id_serial RENAME TO serials"),
-    ("constraint name", "ALTER TABLE machines RENAME CONSTRAINT machines_pkey TO pk"),
-    ("constraint name", "ALTER TABLE machines RENAME CONSTRAINT fk_machines_tenants TO machines_fkey"),
-    ("constraint name", "ALTER TABLE machines RENAME CONSTRAINT chk_machines_serial_given TO serial"),
+    ("row-level security enabled", "ALTER TABLE gizmos DISABLE ROW LEVEL SECURITY"),
+    ("row-level security forced", "ALTER TABLE gizmos NO FORCE ROW LEVEL SECURITY"),
+    ("tenant policy", "DROP POLICY gizmos_tenant ON gizmos"),
+    ("tenant_id NOT NULL", "ALTER TABLE gizmos ALTER tenant_id DROP NOT NULL"),
+    ("tenant_id indexed", "DROP INDEX uniq_gizmos_tenant_id_serial"),
+    ("table name", "ALTER TABLE gizmos RENAME TO gizmo"),
+    ("table name", 'ALTER TABLE gizmos RENAME TO "GizmoParts"'),
+    ("column name", 'ALTER TABLE gizmos RENAME serial TO "serialNo"'),
+    ("index name", "ALTER INDEX uniq_gizmos_tenant_id_serial RENAME TO serials"),
+    ("constraint name", "ALTER TABLE gizmos RENAME CONSTRAINT gizmos_pkey TO pk"),
+    ("constraint name", "ALTER TABLE gizmos RENAME CONSTRAINT fk_gizmos_tenants TO gizmos_fkey"),
+    ("constraint name", "ALTER TABLE gizmos RENAME CONSTRAINT chk_gizmos_serial_given TO serial"),
 ]
 
 
@@ -47,7 +47,7 @@ def planted(admin: Connection, statement: str) -> Iterator[None]:
         yield
     finally:
         with admin.cursor() as cursor:
-            for name in ("machines", "machine", '"SpareParts"'):
+            for name in ("gizmos", "gizmo", '"GizmoParts"'):
                 cursor.execute(f"DROP TABLE IF EXISTS {name}")
 
 
@@ -87,7 +87,7 @@ def test_the_remedy_mends(app: Flask, admin: Connection, rule: str, statement: s
 
 def test_a_table_is_read_whole(app: Flask, admin: Connection) -> None:
     with planted(admin, ""), platform_scope("a test"):
-        table = next(table for table in read_tables(db) if table.name == "machines")
+        table = next(table for table in read_tables(db) if table.name == "gizmos")
     assert [(column.name, column.type, column.not_null) for column in table.columns] == [
         ("id", "uuid", True),
         ("tenant_id", "uuid", True),

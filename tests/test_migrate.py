@@ -58,8 +58,8 @@ def test_the_latest_file_is_reverted_first(owner: MigrationDatabase) -> None:
 
 def test_more_than_there_is_cannot_be_reverted(owner: MigrationDatabase) -> None:
     list(migrate(owner))
-    with pytest.raises(MigrationError, match=r"9 migrations .* only 3"):
-        list(rollback(owner, count=9))
+    with pytest.raises(MigrationError, match=rf"99 migrations .* only {len(NAMES)}"):
+        list(rollback(owner, count=99))
     assert applied(owner) == NAMES
 
 
@@ -129,11 +129,11 @@ def test_a_wrong_password_is_told_as_a_database_that_does_not_answer(fresh: Sett
 
 
 def test_peewee_migrates_own_command_runs_the_same_files(fresh: Settings, owner: MigrationDatabase) -> None:
-    assert "Pending: 3" in pw_migrate(fresh, "list")
-    assert "003_rcas" in pw_migrate(fresh, "migrate")
+    assert f"Pending: {len(NAMES)}" in pw_migrate(fresh, "list")
+    assert NAMES[-1] in pw_migrate(fresh, "migrate")
     pw_migrate(fresh, "rollback")
-    assert "[ ] 003_rcas" in pw_migrate(fresh, "list")
-    assert applied(owner) == NAMES[:2]
+    assert f"[ ] {NAMES[-1]}" in pw_migrate(fresh, "list")
+    assert applied(owner) == NAMES[:-1]
 
 
 def test_two_of_peewee_migrates_commands_at_once_run_each_file_once(fresh: Settings) -> None:

@@ -59,18 +59,18 @@ def test_a_column_outside_the_convention_is_refused_with_the_name_it_should_have
 
 def test_indexes_keys_and_checks_are_named_by_the_convention() -> None:
     part = declare(
-        "SparePart",
+        "GizmoPart",
         meta={"constraints": (check("price_positive", "price > 0"),)},
         machine=TenantForeignKey("machines"),
         spare_machine=TenantForeignKey("machines", null=True),
     )
     names = {constraint.sql.split()[1] for constraint in part._meta.constraints}
     assert names == {
-        "chk_spare_parts_price_positive",
-        "fk_spare_parts_machines",
-        "fk_spare_parts_machines_spare_machine_id",
-        "fk_spare_parts_tenants",
-        "uniq_spare_parts_tenant_id_id",
+        "chk_gizmo_parts_price_positive",
+        "fk_gizmo_parts_machines",
+        "fk_gizmo_parts_machines_spare_machine_id",
+        "fk_gizmo_parts_tenants",
+        "uniq_gizmo_parts_tenant_id_id",
     }
     assert part.machine.column_name == "machine_id"
 
@@ -124,7 +124,7 @@ def test_a_declared_model_is_what_peewee_creates(app: Flask, admin: Connection) 
     """Names, keys, checks and partial indexes arrive in the database as declared."""
     declare("Machine")
     part = declare(
-        "SparePart",
+        "GizmoPart",
         SoftDeleteModel,
         {
             "indexes": (unique("tenant_id", "code", alive=True),),
@@ -141,18 +141,18 @@ def test_a_declared_model_is_what_peewee_creates(app: Flask, admin: Connection) 
             cursor.execute(statement)
     try:
         with platform_scope("a test"):
-            table = next(table for table in read_tables(db) if table.name == "spare_parts")
+            table = next(table for table in read_tables(db) if table.name == "gizmo_parts")
     finally:
         with admin.cursor() as cursor:
-            cursor.execute("DROP TABLE spare_parts")
+            cursor.execute("DROP TABLE gizmo_parts")
     assert {item.name for item in table.constraints} == {
-        "chk_spare_parts_code_given",
-        "fk_spare_parts_rcas",
-        "fk_spare_parts_tenants",
-        "spare_parts_pkey",
-        "uniq_spare_parts_tenant_id_id",
+        "chk_gizmo_parts_code_given",
+        "fk_gizmo_parts_rcas",
+        "fk_gizmo_parts_tenants",
+        "gizmo_parts_pkey",
+        "uniq_gizmo_parts_tenant_id_id",
     }
-    assert {item.name for item in table.indexes if item.partial} == {"uniq_spare_parts_tenant_id_code_alive"}
+    assert {item.name for item in table.indexes if item.partial} == {"uniq_gizmo_parts_tenant_id_code_alive"}
 
 
 @pytest.mark.parametrize("model", list(concrete_models()), ids=lambda model: model.__name__)

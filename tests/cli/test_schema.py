@@ -29,7 +29,7 @@ def fresh(settings: Settings) -> Iterator[Settings]:
 
 def test_from_nothing_to_everything_and_back(fresh: Settings) -> None:
     assert "✓ database fixapp_shell" in flask(fresh, "db-bootstrap")
-    assert "0 applied, 3 pending" in flask(fresh, "db-status")
+    assert f"0 applied, {len(NAMES)} pending" in flask(fresh, "db-status")
     assert [line.split()[2] for line in flask(fresh, "db-migrate").splitlines()] == NAMES
     assert "Nothing to do" in flask(fresh, "db-migrate")
     assert f"✓ reverted {NAMES[-1]}" in flask(fresh, "db-rollback")
@@ -39,7 +39,7 @@ def test_from_nothing_to_everything_and_back(fresh: Settings) -> None:
         "unknown": [],
     }
     flask(fresh, "db-rollback", "--to", NAMES[0])
-    assert "1 applied, 2 pending" in flask(fresh, "db-status")
+    assert f"1 applied, {len(NAMES) - 1} pending" in flask(fresh, "db-status")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""Tokens as they are issued, and whom they name when they come back."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import jwt
+import pytest
+
+from app.auth import ALGORITHM, AUDIENCE, Identity, Tokens
+from app.config import Settings
+from app.errors import InvalidTokenError
+
+ACME = uuid4()
+
+
+@pytest.fixture
+def tokens(settings: Settings) -> Tokens:
+    """What issues tokens and reads them."""
+    return Tokens(settings)
+
+
+@pytest.mark.parametrize("tenant_id", [ACME, None])
+def test_a_token_names_whom_it_was_issued_for(tokens: Tokens, tenant_id: UUID | None) -> None:
+    assert tokens.read(tokens.issue(tenant_id)) == Identity(tenant_id)
+
+
+def test_a_token_says_no_more_than_it_must(tokens: Tokens, settings: Settings) -> None:
+    token = tokens.issue(ACME)
+    claims = jwt.decode(token, settings.jwt_secret, algorithms=[ALGORITHM], audience=AUDIENCE)
+    assert claims.keys() == {"sub", "iss", "aud", "iat", "exp"}
+    assert claims["exp"] - claims["iat"] == settings.jwt_expiry.total_seconds()
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
+
+
+def test_a_token_ends_when_the_settings_say(settings: Settings) -> None:
+    short = Tokens(replace(settings, jwt_expiry=timedelta(seconds=-1)))
+    with pytest.raises(InvalidTokenError):
+        short.read(short.issue(ACME))
+
+
+def test_a_token_of_another_secret_is_refused(tokens: Tokens, settings: Settings) -> None:
+    others = Tokens(replace(settings, jwt_secret="another secret, just as long as ours"))
+    with pytest.raises(InvalidTokenError):
+        tokens.read(others.issue(ACME))
+
+
+@pytest.mark.parametrize("token", ["", "a", "a.b.c", "x" * 3_000, "ä" * 10, "\x00", "\ud800"])
+def test_a_refusal_always_says_the_same(tokens: Tokens, token: str) -> None:
+    with pytest.raises(InvalidTokenError) as caught:
+        tokens.read(token)
+    assert str(caught.value) == str(InvalidTokenError())
+    assert caught.value.__cause__ is None
+
+
+def test_every_bit_of_a_token_counts(tokens: Tokens) -> None:
+    token = tokens.issue(ACME)
+    for place in range(0, len(token) - 1, 7):
+        changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        with pytest.raises(InvalidTokenError):
+            tokens.read(changed)
