@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection
 from app import create_app
 from app.config import Settings
 from app.database import db
+from app.migrate import file_names
 
 
 def test_a_right_database_is_right_in_every_line(runner: FlaskCliRunner) -> None:
@@ -51,14 +52,12 @@ def test_a_finding_shows_its_remedy_and_exits_with_1(runner: FlaskCliRunner, adm
 
 
 def test_a_pending_migration_is_a_finding(runner: FlaskCliRunner, admin: Connection) -> None:
-    gone, back = (
-        "DELETE FROM migratehistory WHERE id = 3",
-        "INSERT INTO migratehistory VALUES (3, '003_rcas')",
-    )
-    with undone(admin, gone, back):
+    latest = file_names()[-1]
+    gone = f"DELETE FROM migratehistory WHERE name = '{latest}'"
+    with undone(admin, gone, f"INSERT INTO migratehistory (name) VALUES ('{latest}')"):
         result = runner.invoke(args=["db-check"])
     assert result.exit_code == 1
-    assert "pending: 003_rcas" in result.output
+    assert f"pending: {latest}" in result.output
     assert "→ flask db-migrate" in result.output
 
 
