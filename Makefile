@@ -3,7 +3,7 @@ VENV := .venv
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop lock
+.PHONY: help run stop test lint bench lock
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,20 @@ run: $(INSTALLED) ## Serve on http://127.0.0.1:3001 with a PostgreSQL of its own
 
 stop: ## Stop the PostgreSQL that `make run` left running
 	@test ! -e $(INSTALLED) || exec $(VENV)/bin/python -m dev stop
+
+test: $(INSTALLED) ## Run the tests on a PostgreSQL of their own; ARGS go to pytest
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(INSTALLED) ## Check style, types, the Dockerfile and, where docker-compose is installed, its file
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/hadolint Dockerfile
+	@if command -v docker-compose >/dev/null; then docker-compose --file docker-compose.yml config --quiet; \
+		else echo "docker-compose is not installed: docker-compose.yml was not checked"; fi
+
+bench: $(INSTALLED) ## Measure this product beside bare Flask and psycopg2, on a database filled for it
+	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
 # Made again when a lock file changed. The .pth lets commands such as pw_migrate find `app`.
 $(INSTALLED): requirements.lock requirements-dev.lock

@@ -1,0 +1,1 @@
+"""What `make bench` runs; each benchmark prints its table and writes it to results/."""
