@@ -5,7 +5,7 @@ from typing import Any
 import peewee
 import pytest
 from flask import Flask
-from peewee import CharField, ForeignKeyField, TextField
+from peewee import CharField, ForeignKeyField, TextField, fn
 from psycopg2.extensions import connection as Connection
 
 from app import features
@@ -209,6 +209,14 @@ def test_only_what_changed_is_sent(acme: Tenant) -> None:
         rca.title = "Valve leaks"
         assert rca.save() == 1
     assert (rca.title, rca.status) == ("Valve leaks", "resolved")
+
+
+def test_an_expression_is_worked_out_by_the_database(acme: Tenant) -> None:
+    rca = make_rca(acme, "pump")
+    with tenant_scope(acme):
+        rca.title = fn.upper(RCA.title)
+        assert rca.save() == 1
+    assert rca.title == "PUMP"
 
 
 def test_nothing_changed_sends_nothing(acme: Tenant) -> None:

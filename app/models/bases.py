@@ -1,7 +1,8 @@
 """Model, BaseModel and SoftDeleteModel: what every row of the product has in common."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from functools import lru_cache
+from typing import Any, Self
 
 import peewee
 from peewee import SQL, Field, ForeignKeyField, ModelDelete, ModelSelect, UUIDField, fn
@@ -10,6 +11,7 @@ from playhouse.postgres_ext import DateTimeTZField
 from app import naming
 from app.database import db
 from app.errors import HardDeletionError, NamingError, WrongTenantError
+from app.models.compiled import Compiled, Row, value_of
 from app.models.declarations import Check, Index, TenantId
 from app.models.metadata import NamedMetadata
 from app.tenancy import current_tenant
@@ -45,18 +47,28 @@ class Model(peewee.Model):
         inserting = force_insert or self._pk is None
         if not values and not inserting:
             return 0
-        query = self.insert(values) if inserting else self.update(values).where(self._pk_expr())
-        rows = list(query.returning(*self._meta.sorted_fields).execute())
+        rows = _writing(type(self), values, inserting=inserting).rows(**values, _pk=self._pk)
         for row in rows:
-            self.__data__.update(row.__data__)
-            self._dirty.clear()
+            self._take_back(row)
         return len(rows)
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """The instance of a row as the driver gave it."""
+        instance = cls(__no_default__=True)
+        instance._take_back(row)
+        return instance
 
     def _changed(self, only: Iterable[Field | str] | None) -> dict[str, Any]:
         names = set(self.dirty_field_names)
         if only is not None:
             names &= {getattr(field, "name", field) for field in only}
         return {name: self.__data__[name] for name in names}
+
+    def _take_back(self, row: Row) -> None:
+        columns = self._meta.columns
+        self.__data__.update({columns[name].name: columns[name].python_value(row[name]) for name in row})
+        self._dirty.clear()
 
     @classmethod
     def validate_model(cls) -> None:
@@ -142,6 +154,28 @@ def concrete_models(base: type[Model] = Model) -> Iterator[type[Model]]:
         if model.__module__ != __name__ and model.__module__.startswith("app."):
             yield model
         yield from concrete_models(model)
+
+
+def _writing(model: type[Model], values: dict[str, Any], *, inserting: bool) -> Compiled:
+    """The statement that writes these values; compiled anew only for expressions among them."""
+    if any(isinstance(value, peewee.Node) for value in values.values()):
+        return Compiled(_write(model, values, inserting=inserting))
+    names = tuple(sorted(values))
+    # mypy takes a class's __hash__ for that of its instances
+    return _compiled_write(model, names, inserting)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=1024)
+def _compiled_write(model: type[Model], names: tuple[str, ...], inserting: bool) -> Compiled:
+    places = {name: value_of(model._meta.fields[name]) for name in names}
+    return Compiled(_write(model, places, inserting=inserting))
+
+
+def _write(model: type[Model], values: dict[str, Any], *, inserting: bool) -> peewee.BaseQuery:
+    query = model.insert(values) if inserting else model.update(values)
+    if not inserting:
+        query = query.where(model.id == value_of(model.id, "_pk"))
+    return query.returning(*model._meta.sorted_fields)
 
 
 def _check_declarations(meta: NamedMetadata) -> None:
