@@ -11,7 +11,7 @@ import peewee
 from flask import Blueprint, Flask
 
 from app.database import db
-from app.errors import DatabaseUnavailableError
+from app.errors import DatabaseUnavailableError, UnsafeRoleError
 from app.migrate import pending
 from app.tenancy import platform_scope
 
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
 Answer = tuple[dict[str, Any], int]
+_UNHEALTHY = (DatabaseUnavailableError, UnsafeRoleError, peewee.OperationalError, peewee.InterfaceError)
 
 
 def init_app(app: Flask) -> None:
@@ -56,7 +57,7 @@ def _database_state() -> str:
     try:
         with platform_scope("health"):
             db.execute_sql("SELECT 1")
-    except (DatabaseUnavailableError, peewee.OperationalError, peewee.InterfaceError) as error:
+    except _UNHEALTHY as error:
         log.warning("the database is not healthy: %s", error)
         return "unavailable"
     return "ok"

@@ -1,6 +1,6 @@
 """What can go wrong, and how it is said over HTTP."""
 
-from app.errors.problems import init_app, problem
+from app.errors.problems import init_app, problem, raw_problem
 from app.errors.tree import (
     AppError,
     ConfigurationError,
@@ -53,4 +53,5 @@ __all__ = [
     "WrongTenantError",
     "init_app",
     "problem",
+    "raw_problem",
 ]

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 import peewee
-from flask import Flask, Response, g, json
+from flask import Flask, Response, g, has_app_context, json
 from werkzeug.exceptions import HTTPException
 
 from app.errors.tree import AppError, DatabaseUnavailableError
@@ -60,13 +60,27 @@ def problem(
         "status": status,
         "detail": detail,
         "code": code,
-        "request_id": g.get("request_id", ""),
+        "request_id": g.get("request_id", "") if has_app_context() else "",
     }
     if errors:
         body["errors"] = errors
     answer = Response(json.dumps(body), status=status, content_type="application/problem+json")
     answer.headers.update(headers or {})
     return answer
+
+
+def raw_problem(status: int) -> bytes:
+    """A whole HTTP answer, for what the server refuses before it is a request of the app's."""
+    detail = "The request is not valid HTTP, or is too large. Mend it and send it again."
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        detail = _UNEXPECTED
+    answer = problem(status, _code(status), detail, headers={"Connection": "close"})
+    lines = [f"HTTP/1.1 {answer.status}", *(f"{name}: {value}" for name, value in answer.headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.get_data()
+
+
+def _code(status: int) -> str:
+    return HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
 
 
 def _app_error(error: AppError) -> Response:
@@ -82,12 +96,11 @@ def _app_error(error: AppError) -> Response:
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After"}}
-    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
     messages = getattr(error, "data", {}).get("messages")
     if messages:
         detail = "Some fields are not valid. Mend those named in `errors`."
         return problem(status, "invalid", detail, errors=_by_field(messages), headers=headers)
-    return problem(status, code, error.description or HTTPStatus(status).phrase, headers=headers)
+    return problem(status, _code(status), error.description or HTTPStatus(status).phrase, headers=headers)
 
 
 def _by_field(messages: dict[str, Any]) -> dict[str, Any]:

@@ -51,8 +51,13 @@ _OPTIONS: dict[str, Any] = {
     },
 }
 
-# a fixed address: the page must not repeat the Host header it was asked with
-_PAGE = {"app_name": "FixApp", "oauth2RedirectUrl": "/docs/oauth2-redirect.html"}
+_PAGE = {
+    "app_name": "FixApp",
+    # a fixed address: the page must not repeat the Host header it was asked with
+    "oauth2RedirectUrl": "/docs/oauth2-redirect.html",
+    # else the page tells validator.swagger.io where it is
+    "validatorUrl": None,
+}
 
 
 def init_app(app: Flask) -> Api:

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Any, Protocol
 from uuid import UUID
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 from flask import Flask, current_app, g, request
 
 from app.auth import tokens
@@ -71,22 +71,26 @@ class KeptTenants:
 
     def __init__(self, resolve: Resolver, clock: Callable[[], float] = time.monotonic) -> None:
         self._resolve = resolve
-        self._kept: TTLCache[UUID, str] = TTLCache(_KEPT_TENANTS, KEPT_SECONDS, timer=clock)
+        self._clock = clock
+        # each status with the instant until which it holds
+        self._kept: LRUCache[UUID, tuple[str, float]] = LRUCache(_KEPT_TENANTS)
         self._lock = Lock()
 
     def status(self, tenant_id: UUID) -> str:
         """A tenant's status. Raises InvalidTokenError for one that does not exist."""
+        asked = self._clock()
         with self._lock:
-            status = self._kept.get(tenant_id)
-        if status is None:
-            # outside the lock, for it asks the database; an unknown tenant is not kept
-            tenant = self._resolve(tenant_id)
-            if tenant is None:
-                raise InvalidTokenError
-            status = tenant.status
-            with self._lock:
-                self._kept[tenant_id] = status
-        return status
+            status, until = self._kept.get(tenant_id, ("", asked))
+        if asked < until:
+            return status
+        # outside the lock, for it asks the database; an unknown tenant is not kept
+        tenant = self._resolve(tenant_id)
+        if tenant is None:
+            raise InvalidTokenError
+        with self._lock:
+            # counted from the question, so that a slow answer does not stretch the promise
+            self._kept[tenant_id] = tenant.status, asked + KEPT_SECONDS
+        return tenant.status
 
     def forget(self) -> None:
         """Ask anew for every tenant."""

@@ -11,9 +11,11 @@ from typing import Any, NoReturn
 
 import flask
 from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app.errors import InvalidInputError, UnsupportedMediaTypeError
 
+MAX_BODY = 1024 * 1024
 MAX_DEPTH = 32
 MAX_DIGITS = 1000
 
@@ -27,13 +29,32 @@ class StrictParser(FlaskParser):
         """The body as a dict. Raises UnsupportedMediaTypeError or InvalidInputError."""
         if not req.is_json:
             raise UnsupportedMediaTypeError(given=req.mimetype or "without a type")
-        return parse_object(req.get_data())
+        return parse_object(_whole_body(req))
 
     def load_querystring(self, req: flask.Request, schema: Any) -> Any:
         """The query's parameters. Raises InvalidInputError for text PostgreSQL cannot hold."""
         for value in req.args.values():
             _check_text(value, what="query")
         return super().load_querystring(req, schema)
+
+
+def _whole_body(req: flask.Request) -> bytes:
+    """The body as it was sent, or none of it.
+
+    Werkzeug ends a body without a word where the connection or its own limit ends, when
+    the server says that it marks the end itself, as gunicorn does.
+    """
+    try:
+        body = req.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception as error:
+        raise InvalidInputError(what="body", why="it is not framed as HTTP asks") from error
+    if req.content_length is None and len(body) >= MAX_BODY:
+        raise RequestEntityTooLarge
+    if req.content_length not in {None, len(body)}:
+        raise InvalidInputError(what="body", why="it did not arrive whole")
+    return body
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -4,9 +4,10 @@ https://use-the-index-luke.com/no-offset
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 from uuid import UUID
 
 from marshmallow import Schema, fields
@@ -14,11 +15,16 @@ from marshmallow.validate import Length, Range
 from peewee import EnclosedNodeList, ModelSelect
 
 from app.errors import InvalidCursorError
-from app.models import Model
+from app.http.answers import Answer
+from app.models import Compiled, Model, Row, to_come, value_of
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+# what a page is ordered by: the second makes rows of one instant differ
+POSITION = ("after_instant", "after_id")
 _UUID_LENGTH = 36
+
+Rows = Callable[..., ModelSelect]
 
 
 class PageQuery(Schema):
@@ -36,33 +42,48 @@ class PageQuery(Schema):
     )
 
 
-def page_of(item: type[Schema]) -> Schema:
+def page_of(item: type[Answer]) -> Answer:
     """The schema of a page of items."""
     name = item.__name__.removesuffix("Schema")
     attributes: dict[str, fields.Field[Any]] = {
         "items": fields.List(fields.Nested(item), required=True),
         "next_cursor": fields.String(required=True, allow_none=True),
     }
-    return Schema.from_dict(attributes, name=f"{name}Page")()
+    return cast("Answer", Answer.from_dict(attributes, name=f"{name}Page")())
 
 
-def paginate(query: ModelSelect, *, limit: int, cursor: str | None) -> dict[str, Any]:
-    """A page of a query, newest first. Raises InvalidCursorError."""
-    model: type[Model] = query.model
-    if cursor is not None:
-        query = query.where(_position(model) < EnclosedNodeList(_decode(cursor)))
+def paginate(rows: Rows, item: type[Answer], asked: dict[str, Any]) -> Row:
+    """A page of rows, newest first: `paginate(RCA.alive, RCASchema, asked)`.
+
+    `asked` holds `limit` and `cursor`; all else in it is what a column must equal. Only
+    the columns an item shows are read. Raises InvalidCursorError.
+    """
+    limit, cursor = asked["limit"], asked["cursor"]
+    equal = {name: value for name, value in asked.items() if name not in {"limit", "cursor"}}
+    after = {} if cursor is None else dict(zip(POSITION, _decode(cursor), strict=True))
+    statement = _page(rows, item, tuple(sorted(equal)), bool(after))
     # one more than asked for tells whether there is a next page, without counting
-    rows: Sequence[Model] = list(query.order_by(model.created_at.desc(), model.id.desc()).limit(limit + 1))
-    items = rows[:limit]
-    last = items[-1] if len(rows) > limit else None
-    return {"items": items, "next_cursor": _encode(last.created_at, last.id) if last else None}
+    found = statement.rows(**equal, **after, limit=limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    cursor = _encode(last["created_at"], last["id"]) if last else None
+    return {"items": found[:limit], "next_cursor": cursor}
 
 
-def _position(model: type[Model]) -> EnclosedNodeList:
-    return EnclosedNodeList([model.created_at, model.id])
+@lru_cache(maxsize=1024)
+def _page(rows: Rows, item: type[Answer], equal: tuple[str, ...], continued: bool) -> Compiled:
+    model: type[Model] = rows().model
+    shown = {"created_at", "id", *item().dump_fields} & model._meta.fields.keys()
+    query = rows(*(model._meta.fields[name] for name in sorted(shown)))
+    for name in equal:
+        field = model._meta.fields[name]
+        query = query.where(field == value_of(field))
+    if continued:
+        place = EnclosedNodeList([to_come(name) for name in POSITION])
+        query = query.where(EnclosedNodeList([model.created_at, model.id]) < place)
+    return Compiled(query.order_by(model.created_at.desc(), model.id.desc()).limit(to_come("limit")))
 
 
-def _encode(instant: datetime, row_id: UUID) -> str:
+def _encode(instant: datetime, row_id: UUID | str) -> str:
     text = f"{instant.isoformat()} {row_id}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

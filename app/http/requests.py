@@ -7,8 +7,8 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest
 
 from app.database import db
+from app.http.json import MAX_BODY
 
-MAX_BODY = 1024 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 

@@ -1,15 +1,20 @@
 """The bases of every model, and what they are declared with."""
 
 from app.models.bases import BaseModel, Model, SoftDeleteModel, concrete_models
+from app.models.compiled import Compiled, Row, to_come, value_of
 from app.models.declarations import TenantForeignKey, check, index, unique
 
 __all__ = [
     "BaseModel",
+    "Compiled",
     "Model",
+    "Row",
     "SoftDeleteModel",
     "TenantForeignKey",
     "check",
     "concrete_models",
     "index",
+    "to_come",
     "unique",
+    "value_of",
 ]

@@ -1,8 +1,9 @@
 """Model, BaseModel and SoftDeleteModel: what every row of the product has in common."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+from uuid import UUID
 
 import peewee
 from peewee import SQL, Field, ForeignKeyField, ModelDelete, ModelSelect, UUIDField, fn
@@ -10,11 +11,14 @@ from playhouse.postgres_ext import DateTimeTZField
 
 from app import naming
 from app.database import db
-from app.errors import HardDeletionError, NamingError, WrongTenantError
+from app.errors import HardDeletionError, NamingError, NotFoundError, WrongTenantError
 from app.models.compiled import Compiled, Row, value_of
 from app.models.declarations import Check, Index, TenantId
 from app.models.metadata import NamedMetadata
 from app.tenancy import current_tenant
+
+Rows = Callable[..., ModelSelect]
+Found = TypeVar("Found", bound="Model")
 
 _NOW = SQL("DEFAULT CURRENT_TIMESTAMP")
 
@@ -51,6 +55,11 @@ class Model(peewee.Model):
         for row in rows:
             self._take_back(row)
         return len(rows)
+
+    @classmethod
+    def find(cls, row_id: UUID) -> Self:
+        """The row with this id. Raises NotFoundError, for a row of another tenant too."""
+        return _find(cls, cls.select, row_id)
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -115,6 +124,11 @@ class SoftDeleteModel(BaseModel):
         return cls.select(*fields).where(cls.deleted_at.is_null())
 
     @classmethod
+    def find(cls, row_id: UUID) -> Self:
+        """The living row with this id. Raises NotFoundError, for a row of another tenant too."""
+        return _find(cls, cls.alive, row_id)
+
+    @classmethod
     def with_deleted(cls, *fields: Any) -> ModelSelect:
         """All rows, the deleted ones too."""
         return cls.select(*fields)
@@ -154,6 +168,19 @@ def concrete_models(base: type[Model] = Model) -> Iterator[type[Model]]:
         if model.__module__ != __name__ and model.__module__.startswith("app."):
             yield model
         yield from concrete_models(model)
+
+
+def _find(model: type[Found], rows: Rows, row_id: UUID) -> Found:
+    found = _by_id(rows).rows(id=row_id)
+    if not found:
+        raise NotFoundError(what=naming.snake_case(model.__name__).replace("_", " "))
+    return model.from_row(found[0])
+
+
+@lru_cache(maxsize=1024)
+def _by_id(rows: Rows) -> Compiled:
+    query = rows()
+    return Compiled(query.where(query.model.id == value_of(query.model.id)))
 
 
 def _writing(model: type[Model], values: dict[str, Any], *, inserting: bool) -> Compiled:

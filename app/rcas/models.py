@@ -1,10 +1,7 @@
 """A root-cause analysis: what went wrong, with which equipment, and how far its solution is."""
 
-from uuid import UUID
-
 from peewee import SQL, CharField, TextField
 
-from app.errors import NotFoundError
 from app.models import SoftDeleteModel, check, index
 
 STATUSES = ("open", "investigating", "resolved", "closed")
@@ -27,11 +24,3 @@ class RCA(SoftDeleteModel):
             index("tenant_id", "created_at DESC", "id DESC", alive=True),
         )
         constraints = (check("status_valid", f"status IN {STATUSES}"),)
-
-    @classmethod
-    def find(cls, rca_id: UUID) -> "RCA":
-        """The living analysis with this id. Raises NotFoundError, for another tenant's too."""
-        rca: RCA | None = cls.alive().where(cls.id == rca_id).first()
-        if rca is None:
-            raise NotFoundError(what="analysis")
-        return rca

@@ -12,8 +12,8 @@ blueprint = TenantBlueprint("rcas", __name__, url_prefix="/api/v1/rcas", descrip
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(RCASchema)
-@blueprint.response(201, RCASchema)
+@blueprint.arguments(RCASchema())
+@blueprint.response(201, RCASchema())
 @db.atomic()
 def create(values: dict[str, Any]) -> RCA:
     """Record a problem."""
@@ -22,26 +22,23 @@ def create(values: dict[str, Any]) -> RCA:
 
 
 @blueprint.route("", methods=["GET"])
-@blueprint.arguments(RCAQuery, location="query")
+@blueprint.arguments(RCAQuery(), location="query")
 @blueprint.response(200, page_of(RCASchema))
 def listing(asked: dict[str, Any]) -> dict[str, Any]:
     """List analyses, newest first."""
-    query = RCA.alive()
-    for name in asked.keys() & {"status", "equipment_type"}:
-        query = query.where(getattr(RCA, name) == asked[name])
-    return paginate(query, limit=asked["limit"], cursor=asked["cursor"])
+    return paginate(RCA.alive, RCASchema, asked)
 
 
 @blueprint.route("/<uuid:rca_id>", methods=["GET"])
-@blueprint.response(200, RCASchema)
+@blueprint.response(200, RCASchema())
 def read(rca_id: UUID) -> RCA:
     """Read an analysis."""
     return RCA.find(rca_id)
 
 
 @blueprint.route("/<uuid:rca_id>", methods=["PATCH"])
-@blueprint.arguments(RCAChangeSchema)
-@blueprint.response(200, RCASchema)
+@blueprint.arguments(RCAChangeSchema())
+@blueprint.response(200, RCASchema())
 @db.atomic()
 def change(values: dict[str, Any], rca_id: UUID) -> RCA:
     """Change an analysis."""

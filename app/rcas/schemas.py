@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
-from app.http import PageQuery
+from app.http import Answer, PageQuery
 from app.rcas.models import STATUSES
 
 
-class RCASchema(Schema):
+class RCASchema(Answer):
     """An analysis as its tenant sees it."""
 
     id = fields.UUID(dump_only=True)

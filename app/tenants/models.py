@@ -40,14 +40,6 @@ class Tenant(Model):
         return tenant
 
     @classmethod
-    def find(cls, tenant_id: UUID) -> "Tenant":
-        """The tenant with this id. Raises NotFoundError."""
-        tenant: Tenant | None = cls.get_or_none(cls.id == tenant_id)
-        if tenant is None:
-            raise NotFoundError(what="tenant")
-        return tenant
-
-    @classmethod
     def find_by_subdomain(cls, subdomain: str) -> "Tenant":
         """The tenant at this subdomain. Raises NotFoundError."""
         tenant: Tenant | None = cls.get_or_none(cls.subdomain == subdomain)

@@ -14,8 +14,8 @@ blueprint = PlatformBlueprint(
 
 
 @blueprint.route("", methods=["POST"])
-@blueprint.arguments(TenantSchema)
-@blueprint.response(201, TenantSchema)
+@blueprint.arguments(TenantSchema())
+@blueprint.response(201, TenantSchema())
 @db.atomic()
 def create(values: dict[str, Any]) -> Tenant:
     """Register a tenant."""
@@ -23,26 +23,23 @@ def create(values: dict[str, Any]) -> Tenant:
 
 
 @blueprint.route("", methods=["GET"])
-@blueprint.arguments(TenantQuery, location="query")
+@blueprint.arguments(TenantQuery(), location="query")
 @blueprint.response(200, page_of(TenantSchema))
 def listing(asked: dict[str, Any]) -> dict[str, Any]:
     """List tenants, newest first."""
-    query = Tenant.select()
-    if "status" in asked:
-        query = query.where(Tenant.status == asked["status"])
-    return paginate(query, limit=asked["limit"], cursor=asked["cursor"])
+    return paginate(Tenant.select, TenantSchema, asked)
 
 
 @blueprint.route("/<uuid:tenant_id>", methods=["GET"])
-@blueprint.response(200, TenantSchema)
+@blueprint.response(200, TenantSchema())
 def read(tenant_id: UUID) -> Tenant:
     """Read a tenant."""
     return Tenant.find(tenant_id)
 
 
 @blueprint.route("/<uuid:tenant_id>", methods=["PATCH"])
-@blueprint.arguments(TenantChangeSchema)
-@blueprint.response(200, TenantSchema)
+@blueprint.arguments(TenantChangeSchema())
+@blueprint.response(200, TenantSchema())
 @db.atomic()
 def change(values: dict[str, Any], tenant_id: UUID) -> Tenant:
     """Change a tenant's name, subdomain or settings."""
@@ -50,7 +47,7 @@ def change(values: dict[str, Any], tenant_id: UUID) -> Tenant:
 
 
 @blueprint.route("/<uuid:tenant_id>/suspend", methods=["POST"])
-@blueprint.response(200, TenantSchema)
+@blueprint.response(200, TenantSchema())
 @db.atomic()
 def suspend(tenant_id: UUID) -> Tenant:
     """Turn a tenant away, within five seconds everywhere."""
@@ -58,7 +55,7 @@ def suspend(tenant_id: UUID) -> Tenant:
 
 
 @blueprint.route("/<uuid:tenant_id>/activate", methods=["POST"])
-@blueprint.response(200, TenantSchema)
+@blueprint.response(200, TenantSchema())
 @db.atomic()
 def activate(tenant_id: UUID) -> Tenant:
     """Let a tenant in again."""

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 from marshmallow.validate import Length, OneOf, Regexp
 
-from app.http import PageQuery
+from app.http import Answer, PageQuery
 from app.tenants.models import STATUSES, SUBDOMAIN
 
 
-class TenantSchema(Schema):
+class TenantSchema(Answer):
     """A tenant as the platform sees it."""
 
     id = fields.UUID(dump_only=True)
