@@ -19,8 +19,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["SETTINGS"] = settings or read_settings()
     db.open(app.config["SETTINGS"])
-    # a command's own output is what its reader wants, not the statements behind it
-    logs.init_app(app, statements=cli.running() in {None, "run", "shell"})
+    # a command's own output is what its reader wants, not what happens behind it
+    logs.init_app(app, quiet=cli.running() not in {None, "run", "shell"})
     auth.init_app(app)
     api = http.init_app(app, resolve_tenant=tenants.resolve)
     health.init_app(app)

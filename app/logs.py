@@ -21,13 +21,17 @@ _READABLE = "%(asctime)s %(levelname)-7s %(name)-12s [%(request_id)s %(tenant_id
 _FIELDS = "%(asctime)s %(levelname)s %(name)s %(request_id)s %(tenant_id)s %(message)s"
 
 
-def init_app(app: Flask, *, statements: bool) -> None:
-    """Log to standard error: each request and, in development, each statement if wanted."""
+def init_app(app: Flask, *, quiet: bool) -> None:
+    """Log to standard error: requests, platform scopes and, in development, statements.
+
+    When quiet, only what went wrong.
+    """
     settings: Settings = app.config["SETTINGS"]
     configure(settings)
+    logging.getLogger("app").setLevel(logging.WARNING if quiet else logging.INFO)
     app.before_request(_start_clock)
     app.after_request(_log_request)
-    db.query_hooks[:] = [_log_statement] if statements and settings.app_env == "development" else []
+    db.query_hooks[:] = [_log_statement] if settings.app_env == "development" and not quiet else []
 
 
 class _Context(logging.Filter):

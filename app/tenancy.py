@@ -80,7 +80,7 @@ def platform_scope(reason: str) -> Iterator[None]:
 
     The reason goes to the log. Raises ScopeSwapError inside a tenant's scope.
     """
-    log.debug("platform scope: %s", reason)
+    log.info("platform scope: %s", reason)
     with _entered(Scope("platform", "SELECT set_config('app.platform', 'on', true)")):
         yield
 

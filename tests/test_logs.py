@@ -31,10 +31,13 @@ def written(
 ) -> Callable[[str], Read]:
     """Log as in one environment from now on; gives what reads the lines."""
 
+    def read() -> list[str]:
+        return capsys.readouterr().err.splitlines()
+
     def begin(environment: str) -> Read:
         monkeypatch.setattr(logging.getLogger(), "handlers", [])
         logs.configure(replace(settings, app_env=environment))
-        return lambda: capsys.readouterr().err.splitlines()
+        return read
 
     return begin
 
@@ -50,7 +53,7 @@ def small(
         app.config["SETTINGS"] = replace(settings, app_env=environment)
         monkeypatch.setattr(db, "query_hooks", [])
         read = written(environment)
-        logs.init_app(app, statements=statements)
+        logs.init_app(app, quiet=not statements)
         requests.init_app(app)
 
         @app.get("/rcas")
