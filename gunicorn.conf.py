@@ -6,9 +6,12 @@ https://docs.gunicorn.org/en/stable/settings.html
 import sys
 from typing import Any
 
+from gunicorn import glogging, util
+
+from app import logs
 from app.config import read_settings
 from app.database import Database, db
-from app.errors import AppError
+from app.errors import AppError, raw_problem
 
 try:
     settings = read_settings()
@@ -31,6 +34,29 @@ max_requests = 10_000
 max_requests_jitter = 1_000
 # gunicorn would put a socket under the home directory
 control_socket_disable = True
+
+
+class Logger(glogging.Logger):
+    """gunicorn's own lines, in the form of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        """Hand the lines on to the product's handler."""
+        super().setup(cfg)
+        logs.configure(settings)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+logger_class = Logger
+
+
+def write_problem(sock: Any, status: int, _reason: str, _message: str) -> None:
+    """Refuse what is no HTTP the way everything is refused."""
+    util.write_nonblock(sock, raw_problem(status))
+
+
+# there is no setting for this, and gunicorn would answer in HTML
+util.write_error = write_problem
 
 
 def on_starting(_server: Any) -> None:

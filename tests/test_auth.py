@@ -1,5 +1,6 @@
 """Tokens as they are issued, and whom they name when they come back."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -37,6 +38,17 @@ def test_a_token_ends_when_the_settings_say(settings: Settings) -> None:
     short = Tokens(replace(settings, jwt_expiry=timedelta(seconds=-1)))
     with pytest.raises(InvalidTokenError):
         short.read(short.issue(ACME))
+
+
+def test_a_token_that_was_good_ends_all_the_same(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its signature is checked once, its age each time."""
+    token, now = tokens.issue(ACME), time.time()
+    for seconds in (0, 1_799):
+        monkeypatch.setattr("app.auth.time.time", lambda after=seconds: now + after)
+        assert tokens.read(token) == Identity(ACME)
+    monkeypatch.setattr("app.auth.time.time", lambda: now + 1_800)
+    with pytest.raises(InvalidTokenError):
+        tokens.read(token)
 
 
 def test_a_token_of_another_secret_is_refused(tokens: Tokens, settings: Settings) -> None:

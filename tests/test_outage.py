@@ -1,0 +1,95 @@
+"""A server while its database is stopped: it says so at once, and forgets it at once."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from app.auth import Tokens
+from app.bootstrap import bootstrap
+from app.migrate import MigrationDatabase, migrate
+from dev.cluster import Cluster, throwaway
+from tests.factories import make_environment, make_settings
+from tests.logins import as_owner
+from tests.processes import GUNICORN, Served, serving
+from tests.waiting import NEW, held_up, one, wait_until_held_up, writing
+
+
+@pytest.fixture(scope="module")
+def stoppable() -> Iterator[Cluster]:
+    """A server of our own, which these tests stop."""
+    with throwaway() as cluster:
+        settings = make_settings(cluster)
+        list(bootstrap(settings))
+        with closing(MigrationDatabase(settings)) as owner:
+            list(migrate(owner))
+            owner.close_all()
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stoppable: Cluster) -> Iterator[Served]:
+    """Gunicorn on that server."""
+    with serving(GUNICORN, make_environment(make_settings(stoppable))) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def headers(stoppable: Cluster, undisturbed: Served) -> dict[str, str]:
+    """The headers of a tenant there."""
+    tokens = Tokens(make_settings(stoppable))
+    platform = {"Authorization": f"Bearer {tokens.issue(None)}"}
+    _, made = undisturbed.ask(
+        "POST", "/api/v1/tenants", headers=platform, body={"name": "A", "subdomain": "a"}
+    )
+    return {"Authorization": f"Bearer {tokens.issue(made['id'])}"}
+
+
+@contextmanager
+def stopped(cluster: Cluster, mode: str) -> Iterator[None]:
+    """The cluster stopped, and started again."""
+    cluster.stop(mode)
+    try:
+        yield
+    finally:
+        cluster.start()
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_an_outage_is_told_at_once_and_forgotten_at_once(
+    undisturbed: Served, headers: dict[str, str], stoppable: Cluster, mode: str
+) -> None:
+    _, before = undisturbed.ask("GET", "/api/v1/rcas", headers=headers)
+    with stopped(stoppable, mode):
+        for method, body in (("GET", None), ("POST", NEW)) * 2:
+            started = time.monotonic()
+            answer, problem = undisturbed.ask(method, "/api/v1/rcas", headers=headers, body=body)
+            assert time.monotonic() - started < 5
+            assert (answer.status, problem["code"]) == (503, "database_unavailable")
+            assert answer.getheader("Content-Type") == "application/problem+json"
+            assert int(answer.getheader("Retry-After", "")) > 0
+    answer, after = undisturbed.ask("GET", "/api/v1/rcas", headers=headers)
+    assert (answer.status, after) == (200, before)
+
+
+def test_during_an_outage_it_lives_and_is_not_ready(
+    undisturbed: Served, headers: dict[str, str], stoppable: Cluster
+) -> None:
+    with stopped(stoppable, "fast"):
+        found = {path: undisturbed.ask("GET", f"/health{path}")[0].status for path in ("", "/live", "/ready")}
+    assert found == {"": 503, "/live": 200, "/ready": 503}
+    assert undisturbed.ask("GET", "/health/ready")[0].status == 200
+
+
+def test_a_write_cut_off_by_an_outage_left_nothing(
+    undisturbed: Served, headers: dict[str, str], stoppable: Cluster
+) -> None:
+    settings = make_settings(stoppable)
+    with held_up(settings), writing(undisturbed, headers) as answer:
+        wait_until_held_up(settings)
+        with stopped(stoppable, "immediate"):
+            assert answer.result(5)[0].status == 503
+    with closing(as_owner(settings)) as conn:
+        assert one(conn, "SELECT count(*) FROM rcas") == 0
+    assert undisturbed.ask("POST", "/api/v1/rcas", headers=headers, body=NEW)[0].status == 201
