@@ -28,7 +28,10 @@ lint: $(INSTALLED) ## Check style, types, the Dockerfile and, where docker-compo
 bench: $(INSTALLED) ## Measure this product beside bare Flask and psycopg2, on a database filled for it
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
-# Made again when a lock file changed. The .pth lets commands such as pw_migrate find `app`.
+# Lets commands such as pw_migrate find `app`, and flask leave .env to the application, which reads it itself.
+PTH := '../../../..' 'import os; os.environ.setdefault("FLASK_SKIP_DOTENV", "1")'
+
+# Made again when a lock file changed.
 $(INSTALLED): requirements.lock requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "✗ Python 3.11 or newer is needed: name one, PYTHON=python3.12 make run"; exit 69; }
@@ -37,7 +40,7 @@ $(INSTALLED): requirements.lock requirements-dev.lock
 	@began=$$(date +%s); \
 	{ $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV); } \
 		&& $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -r requirements-dev.lock \
-		&& for site in $(VENV)/lib/python3*/site-packages; do echo ../../../.. >"$$site/fixapp.pth"; done \
+		&& for site in $(VENV)/lib/python3*/site-packages; do printf '%s\n' $(PTH) >"$$site/fixapp.pth"; done \
 		&& touch $@ && echo "✓ dependencies in $(VENV) ($$(($$(date +%s) - began)) s)" \
 		|| { code=$$?; echo "✗ dependencies: the lines above say why"; exit $$code; }
 
