@@ -18,6 +18,7 @@ from prometheus_client import multiprocess
 from app.config import read_settings
 from app.database import Database, db
 from app.errors import AppError
+from app.pool import MAX_WAITING
 
 try:
     settings = read_settings()
@@ -29,8 +30,8 @@ bind = f"127.0.0.1:{settings.port}"
 wsgi_app = "wsgi:app"
 workers = 2
 worker_class = "gthread"
-# more than the pool's maximum: requests without data are answered while it is exhausted
-threads = settings.db_pool_max + 6
+# all who may hold a connection, all who may wait for one, and some to answer everybody else
+threads = settings.db_pool_max + MAX_WAITING + 8
 timeout = 30
 graceful_timeout = 15
 keepalive = 5
