@@ -3,15 +3,24 @@
 https://docs.gunicorn.org/en/stable/settings.html
 """
 
+import os
+import shutil
 import sys
+import tempfile
 from typing import Any
 
+# Each worker's metrics go into files in here, which prometheus_client looks for when it is imported.
+_METRICS = "" if "PROMETHEUS_MULTIPROC_DIR" in os.environ else tempfile.mkdtemp(prefix="fixapp-metrics-")
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _METRICS)
+
 from gunicorn import glogging, util
+from prometheus_client import multiprocess
 
 from app import logs
 from app.config import read_settings
 from app.database import Database, db
 from app.errors import AppError, raw_problem
+from app.pool import MAX_WAITING
 
 try:
     settings = read_settings()
@@ -23,8 +32,8 @@ bind = f"127.0.0.1:{settings.port}"
 wsgi_app = "wsgi:app"
 workers = 2
 worker_class = "gthread"
-# more than the pool's maximum: requests without data are answered while it is exhausted
-threads = settings.db_pool_max + 6
+# all who may hold a connection, all who may wait for one, and some to answer everybody else
+threads = settings.db_pool_max + MAX_WAITING + 8
 timeout = 30
 graceful_timeout = 15
 keepalive = 5
@@ -64,7 +73,7 @@ def on_starting(_server: Any) -> None:
     database = Database(None)
     database.open(settings)
     try:
-        database.check()
+        database.check(processes=workers)
     except AppError as error:
         error.show()
         sys.exit(error.exit_code)
@@ -74,4 +83,15 @@ def on_starting(_server: Any) -> None:
 
 def worker_exit(_server: Any, _worker: Any) -> None:
     """Close the worker's connections, so that no backend outlives it."""
-    db.close_all()
+    db.shutdown()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take a worker that is gone out of the sums over the workers alive."""
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the folder that was made at start."""
+    if _METRICS:
+        shutil.rmtree(_METRICS, ignore_errors=True)

@@ -25,26 +25,32 @@ from app.errors import (
     DatabaseNotReadyError,
     DatabaseUnavailableError,
     NamedCursorError,
+    PoolTooLargeError,
     ScopeSwapError,
     UnsafeRoleError,
     WrongTenantError,
 )
-from app.pool import Pool
+from app.pool import SESSION, Pool
 
 SEPARATOR = ";\n"
-WAIT_TIMEOUT = 2.0
-STALE_TIMEOUT = 30.0
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 # one message for each new connection: whoever it logs in as, it is known before the first row
-_GREETING = """
-SET TIME ZONE 'UTC';
+_GREETING = f"""
+{SESSION};
 SELECT current_user,
        EXISTS (SELECT FROM pg_roles
                WHERE (rolsuper OR rolbypassrls) AND pg_has_role(oid, 'MEMBER')) AS may_bypass,
        EXISTS (SELECT FROM pg_class
                WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
                  AND pg_has_role(relowner, 'MEMBER')) AS owns_tables
+"""
+
+
+# what is left for those who are not superusers
+# https://www.postgresql.org/docs/current/runtime-config-connection.html
+_ROOM = """
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
 """
 
 
@@ -72,25 +78,37 @@ class Database(Pool):
         """Take the settings; no connection is made before the first statement."""
         self.init(
             settings.db_name,
+            min_connections=settings.db_pool_min,
             max_connections=settings.db_pool_max,
-            stale_timeout=STALE_TIMEOUT,
-            timeout=WAIT_TIMEOUT,
+            idle_timeout=settings.db_pool_idle_timeout,
+            timeout=settings.db_connect_timeout,
             user=settings.db_user,
             password=settings.db_password,
             **server(settings),
         )
 
-    def check(self) -> None:
-        """Log in once and hang up. Raises DatabaseNotReadyError or UnsafeRoleError."""
+    def check(self, processes: int = 1) -> None:
+        """Log in once and hang up.
+
+        Raises DatabaseNotReadyError, UnsafeRoleError, or PoolTooLargeError when the pools of so
+        many processes do not fit into the server's connections.
+        """
         try:
             with self.connection_context():
-                pass
+                self._check_room(processes)
         except DatabaseUnavailableError as error:
             params = self.connect_params
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise DatabaseNotReadyError(
                 name=self.database, host=params["host"], port=params["port"], reason=reason
             ) from error
+
+    def _check_room(self, processes: int) -> None:
+        with self.cursor() as cursor:
+            cursor.execute(_ROOM)
+            (room,) = cursor.fetchone()
+        if processes * self._max_connections > room:
+            raise PoolTooLargeError(processes=processes, largest=self._max_connections, room=room)
 
     def begin(self, isolation_level: str | int | None = None) -> None:
         """Send BEGIN and the tenant in one message. Raises NoTenantError outside a scope."""
