@@ -29,16 +29,14 @@ from app.errors import (
     UnsafeRoleError,
     WrongTenantError,
 )
-from app.pool import Pool
+from app.pool import SESSION, Pool
 
 SEPARATOR = ";\n"
-WAIT_TIMEOUT = 2.0
-STALE_TIMEOUT = 30.0
 _INSUFFICIENT_PRIVILEGE = "42501"
 
 # one message for each new connection: whoever it logs in as, it is known before the first row
-_GREETING = """
-SET TIME ZONE 'UTC';
+_GREETING = f"""
+{SESSION};
 SELECT current_user,
        EXISTS (SELECT FROM pg_roles
                WHERE (rolsuper OR rolbypassrls) AND pg_has_role(oid, 'MEMBER')) AS may_bypass,
@@ -72,9 +70,10 @@ class Database(Pool):
         """Take the settings; no connection is made before the first statement."""
         self.init(
             settings.db_name,
+            min_connections=settings.db_pool_min,
             max_connections=settings.db_pool_max,
-            stale_timeout=STALE_TIMEOUT,
-            timeout=WAIT_TIMEOUT,
+            idle_timeout=settings.db_pool_idle_timeout,
+            timeout=settings.db_connect_timeout,
             user=settings.db_user,
             password=settings.db_password,
             **server(settings),

@@ -113,6 +113,29 @@ class PoolTimeoutError(DatabaseUnavailableError):
     """All database connections stayed busy for {seconds:g} s. Try again in a moment."""
 
 
+class PoolFullError(PoolTimeoutError):
+    """{waiting} callers are waiting for a database connection already. Try again in a moment."""
+
+
+class PoolClosedError(DatabaseUnavailableError):
+    """The connection pool is closed. Open it with `db.open(settings)` before using it again."""
+
+
+class DatabaseLoginRefusedError(DatabaseUnavailableError):
+    """The database refuses this application's log-in. Check DB_USER, DB_PASSWORD and DB_NAME."""
+
+
+class TooManyConnectionsError(DatabaseUnavailableError):
+    """The database has no connection left for this application. Try again in a moment.
+
+    If it lasts: workers x DB_POOL_MAX must fit into max_connections.
+    """
+
+
+class DatabaseStartingError(DatabaseUnavailableError):
+    """The database is starting or stopping. Try again in a moment."""
+
+
 class UnsafeRoleError(AppError):
     """The database log-in {role!r} {why}, so row-level security would not hold.
 
