@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 from app import migrate
 from app.catalog import judge, read_tables
 from app.config import Settings
-from app.database import STALE_TIMEOUT, WAIT_TIMEOUT, db
+from app.database import db
 from app.errors import DatabaseUnavailableError, UnsafeRoleError
 from app.tenancy import platform_scope
 
@@ -70,11 +70,7 @@ def db_check(as_json: bool) -> None:
 def _all(settings: Settings) -> Checks:
     yield _connection(settings)
     yield from _server()
-    yield Check(
-        "pool",
-        f"at most {settings.db_pool_max} connections, {WAIT_TIMEOUT:g} s for a free one, "
-        f"{settings.db_connect_timeout:g} s to connect, renewed after {STALE_TIMEOUT:g} s",
-    )
+    yield _pool(settings)
     yield _migrations()
     yield from _schema()
 
@@ -90,6 +86,18 @@ def _connection(settings: Settings) -> Check:
     milliseconds = (time.perf_counter() - started) * 1000
     where = f"{settings.db_name} at {settings.db_host}:{settings.db_port}"
     return Check("connection", f"{where}, {milliseconds:.1f} ms a round trip")
+
+
+def _pool(settings: Settings) -> Check:
+    now = db.stats()
+    warm_up = now["connections_ms"] / max(1, now["pool_size"])
+    in_use = now["pool_size"] - now["pool_available"]
+    return Check(
+        "pool",
+        f"{warm_up:.0f} ms to warm up one connection, {in_use} in use, {now['pool_available']} idle; "
+        f"{now['pool_min']} to {now['pool_max']}, {settings.db_connect_timeout:g} s to get one, "
+        f"closed after {settings.db_pool_idle_timeout:g} s idle",
+    )
 
 
 def _server() -> Checks:

@@ -33,6 +33,7 @@ _BY_SQLSTATE = {
     "40": (503, "try_again", "Another request was in the way. Try again."),
     "55P03": (503, "try_again", "Another request was in the way. Try again."),
     "57014": (503, "statement_timeout", "The request took too long. Ask for less, or try again."),
+    "25006": (503, "database_read_only", "The database takes no writes for the moment. Try again."),
     "53": (503, "database_unavailable", "The database is out of resources. Try again in a moment."),
 }
 
@@ -84,9 +85,9 @@ def _code(status: int) -> str:
 
 
 def _app_error(error: AppError) -> Response:
-    if isinstance(error, DatabaseUnavailableError):
-        log.warning("%s", error)
-    elif error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    # an unreachable database is logged by the pool: once in a while, not for each request
+    logged = isinstance(error, DatabaseUnavailableError)
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not logged:
         # a programmer's mistake: its text is for the log, not for the caller
         log.error("%s", error, exc_info=error)
         return problem(error.status, "internal", _UNEXPECTED)
@@ -121,6 +122,7 @@ def _database_error(error: peewee.PeeweeException) -> Response:
         headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
         return problem(status, code, detail, headers=headers)
     if isinstance(error, peewee.OperationalError | peewee.InterfaceError):
+        log.warning("a connection broke under a statement: %s", type(error).__name__)
         return _app_error(DatabaseUnavailableError())
     return _unexpected(error)
 

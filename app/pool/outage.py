@@ -60,7 +60,9 @@ class Outage:
 
     def error(self) -> AppError:
         """A new error for one caller: one instance raised in many threads would mix their tracebacks."""
-        return named(self.cause)
+        error = named(self.cause)
+        error.__cause__ = self.cause
+        return error
 
     @property
     def server_at_work(self) -> bool:
