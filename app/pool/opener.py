@@ -45,8 +45,8 @@ class Opener:
         if attempt is not None and now - attempt.started >= self.stock.limits.wait:
             error = TimeoutError(f"no answer for {self.stock.limits.wait:g} s")
             outage = self._outage(attempt, error, silent=True)
-            self.stock.overdue(attempt, outage)
             self._say(outage)
+            self.stock.overdue(attempt, outage)
 
     def _connect(self, attempt: Attempt) -> None:
         try:
@@ -63,8 +63,9 @@ class Opener:
 
     def _failed(self, attempt: Attempt, error: BaseException) -> None:
         outage = self._outage(attempt, error)
-        if self.stock.failed(attempt, outage):
-            self._say(outage)
+        if self.stock.attempt is attempt and not self.stock.closed:
+            self._say(outage)  # before those who wait are told: whoever sees the error finds the line
+        self.stock.failed(attempt, outage)
 
     def _outage(self, attempt: Attempt, cause: BaseException, *, silent: bool = False) -> Outage:
         """The next try is counted from the start of this one: a silent server is asked again at once."""

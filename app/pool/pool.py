@@ -4,7 +4,8 @@ import math
 import os
 import time
 import weakref
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -139,8 +140,8 @@ class Pool(PooledPostgresqlExtDatabase):
     # --- transactions ----------------------------------------------------------------------------
 
     def rollback(self) -> None:
-        """Roll back, unless the connection is dead: then its first error is the one to see."""
-        if not self.is_broken():
+        """Roll back. On a dead connection that is done already, and its first error the one to see."""
+        with _unless_broken(self):
             super().rollback()
 
     def savepoint(self) -> "Savepoint":
@@ -242,9 +243,19 @@ class Savepoint(peewee._savepoint):
     """A savepoint that leaves a dead connection alone, so that its first error is the one to see."""
 
     def rollback(self, begin: bool = True) -> None:
-        """Roll back to the savepoint, unless the connection is dead."""
-        if not self.db.is_broken():
+        """Roll back to the savepoint; on a dead connection there is nothing to keep."""
+        with _unless_broken(self.db):
             super().rollback(begin)
+
+
+@contextmanager
+def _unless_broken(pool: Pool) -> Iterator[None]:
+    """Run a rollback; that its connection is or was dead is no error of its own."""
+    try:
+        yield
+    except (peewee.OperationalError, peewee.InterfaceError):
+        if not pool.is_broken():
+            raise
 
 
 def _after_fork() -> None:

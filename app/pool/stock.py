@@ -198,14 +198,13 @@ class Stock:
             self._receive(conn, now)
             return True
 
-    def failed(self, attempt: Attempt, outage: Outage) -> bool:
-        """Note why an attempt failed and tell those who wait in vain; False if it was given up before."""
+    def failed(self, attempt: Attempt, outage: Outage) -> None:
+        """Note why an attempt failed, unless it was given up before, and tell those who wait in vain."""
         with self.lock:
             known = self.attempt is attempt
             self._end(attempt)
             if known and not self.closed:
                 self._note(outage)
-            return known and not self.closed
 
     def overdue(self, attempt: Attempt, outage: Outage) -> None:
         """Give up an attempt whose time is over; its thread ends on its own."""
