@@ -74,4 +74,4 @@ def on_starting(_server: Any) -> None:
 
 def worker_exit(_server: Any, _worker: Any) -> None:
     """Close the worker's connections, so that no backend outlives it."""
-    db.close_all()
+    db.shutdown()

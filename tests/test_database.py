@@ -177,12 +177,11 @@ def test_a_database_that_is_not_there_is_named_with_its_place(settings: Settings
 
 
 def test_the_last_free_connection_is_waited_for_and_then_refused(app: Flask, settings: Settings) -> None:
-    small = opened(replace(settings, db_pool_max=1))
-    small._wait_timeout = 0.1
+    small = opened(replace(settings, db_pool_min=1, db_pool_max=1, db_connect_timeout=0.5))
     small.connect()
     held = small._state.conn
     small._state.reset()  # another caller
-    with pytest.raises(PoolTimeoutError, match=r"0.1 s"):
+    with pytest.raises(PoolTimeoutError, match=r"0.5 s"):
         small.connect()
     held.close()
 

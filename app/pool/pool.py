@@ -84,7 +84,7 @@ class Pool(PooledPostgresqlExtDatabase):
         """Check a connection out for this thread.
 
         Raises PoolTimeoutError when all stayed busy, PoolFullError when too many wait already,
-        PoolClosedError after `close_all()`, and DatabaseUnavailableError or one of its
+        PoolClosedError after `shutdown()`, and DatabaseUnavailableError or one of its
         kind when the server cannot be reached.
         """
         # past PooledDatabase.connect, which polls: here the waiting is done by `_connect`
@@ -168,13 +168,18 @@ class Pool(PooledPostgresqlExtDatabase):
                 **stock.counts.as_stats(),
             }
 
-    def close_all(self) -> None:
+    def shutdown(self) -> None:
         """Close the pool: who waits is told, resting connections close now, lent ones as they return.
 
         Later calls raise PoolClosedError, until `init()` opens it again.
         """
         self.close()
         close_quietly(self._stock.close())
+
+    def close_all(self) -> None:
+        """Close as `shutdown()` does; the next check-out begins with an empty pool."""
+        self.close()
+        self._renew()
 
     def close_idle(self) -> None:
         """Close the connections that rest; the pool fills itself again."""

@@ -67,7 +67,7 @@ def test_running_work_finishes_and_no_backend_is_left(pool: Pool, witness: Witne
     )
     work.start()
     eventually(lambda: pool.stats()["pool_available"] == 1)
-    pool.close_all()
+    pool.shutdown()
     work.join()
     assert results[0][1] == 7
     assert eventually(lambda: not witness.backends(pool)) < 1
@@ -76,13 +76,20 @@ def test_running_work_finishes_and_no_backend_is_left(pool: Pool, witness: Witne
 def test_a_connection_being_made_does_not_outlive_the_pool(make_pool: Make, witness: Witness) -> None:
     pool = make_pool()
     pool.start()
-    pool.close_all()
+    pool.shutdown()
     time.sleep(0.3)
     assert witness.backends(pool) == []
 
 
 def test_a_closed_pool_says_so_until_it_is_opened_again(pool: Pool) -> None:
-    pool.close_all()
+    pool.shutdown()
     assert isinstance(timed(pool.connect)[1], PoolClosedError)
     pool.init("postgres")
     assert borrow(pool, "SELECT 1") == 1
+
+
+def test_after_close_all_it_begins_anew(pool: Pool, witness: Witness) -> None:
+    before = witness.backends(pool)
+    pool.close_all()
+    eventually(lambda: not witness.backends(pool))
+    assert borrow(pool, "SELECT pg_backend_pid()") not in before
