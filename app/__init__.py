@@ -7,7 +7,7 @@ from types import ModuleType
 
 from flask import Flask
 
-from app import auth, cli, errors, health, http, logs, tenants
+from app import auth, cli, errors, health, http, logs, metrics, tenants
 from app.config import Settings, read_settings
 from app.database import db
 
@@ -24,6 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     auth.init_app(app)
     api = http.init_app(app, resolve_tenant=tenants.resolve)
     health.init_app(app)
+    metrics.init_app(app)
     cli.init_app(app)
     for feature in features():
         feature.init_app(app, api)

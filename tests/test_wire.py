@@ -14,6 +14,7 @@ from app.tenancy import tenant_scope
 from app.tenants import Tenant
 from dev.cluster import Cluster
 from tests.factories import bearer, make_rca
+from tests.pool.conftest import eventually
 
 CLEANING = " ".join(RESET.split())
 GREETING = f"{SESSION}; SELECT current_user"
@@ -94,4 +95,5 @@ def test_a_connection_is_greeted_once(acme: Tenant, log: Log) -> None:
         with tenant_scope(acme):
             db.execute_sql("SELECT 1")
         db.close()
+    eventually(lambda: db.stats()["pool_available"] == db.stats()["pool_size"])
     assert len(log.greetings()) == db.stats()["connections_num"]

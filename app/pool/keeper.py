@@ -22,14 +22,19 @@ log = logging.getLogger(__name__)
 TICK = 0.1
 # a connection that is lent again sooner carries its own cleaning
 CLEAN_AFTER = 0.2
+TELL_EVERY = 1.0
+
+Watcher = Callable[[dict[str, int]], None]
 
 
 class Keeper:
     """Sizes, ages, deadlines, leaks and cleaning of one stock."""
 
-    def __init__(self, stock: Stock, opener: Opener) -> None:
+    def __init__(self, stock: Stock, opener: Opener, watchers: list[Watcher]) -> None:
         self.stock = stock
         self.opener = opener
+        self._watchers = watchers
+        self._told_at = 0.0
         self._cleaning = False
 
     def start(self) -> None:
@@ -45,6 +50,14 @@ class Keeper:
         close_quietly(self._worn_out(now))
         self._clean_resting(now)
         self.opener.grow()
+        self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        if self._watchers and now - self._told_at >= TELL_EVERY:
+            self._told_at = now
+            stats = self.stock.stats()
+            for watcher in self._watchers:
+                watcher(stats)
 
     def _cut_unanswered(self, now: float) -> None:
         """End statements on a server that is frozen or gone.

@@ -15,7 +15,8 @@ import psycopg2
 
 from app.pool.connection import Connection
 from app.pool.outage import Outage, named, pause
-from app.pool.stock import Attempt, Stock
+from app.pool.stock import Stock
+from app.pool.waiting import Attempt
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import math
 import os
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
@@ -19,7 +19,8 @@ from app.pool.keeper import Keeper
 from app.pool.limits import MAX_LIFETIME, MAX_WAITING, STATEMENT_TIMEOUT, Limits
 from app.pool.opener import Opener, close_quietly
 from app.pool.origin import note
-from app.pool.stock import Attempt, Stock, Waiter
+from app.pool.stock import Stock
+from app.pool.waiting import Attempt, Thread, Waiter
 
 # TCP's own way to notice that the other machine is gone while nothing is being sent
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
@@ -51,6 +52,8 @@ class Pool(PooledPostgresqlExtDatabase):
         **options: Any,
     ) -> None:
         self._smallest, self._idle_timeout = 2, 30.0
+        # each is called with `stats()` once a second, by the keeper
+        self.watchers: list[Callable[[dict[str, int]], None]] = []
         self._statement_timeout, self._max_waiting = STATEMENT_TIMEOUT, MAX_WAITING
         super().__init__(database, max_connections, stale_timeout, timeout, **options)
         # Peewee holds its lock while it connects; the stock has one that is never held so long
@@ -129,7 +132,7 @@ class Pool(PooledPostgresqlExtDatabase):
             close_quietly(gone)
             self._opener.grow()
 
-    def _holder(self) -> weakref.ref[Holder]:
+    def _holder(self) -> Thread:
         """The calling thread, as an object that ends when the thread does."""
         try:
             holder: Holder = self._state.holder
@@ -157,16 +160,7 @@ class Pool(PooledPostgresqlExtDatabase):
 
     def stats(self) -> dict[str, int]:
         """The pool's state and sums since it was opened, under psycopg_pool's names."""
-        stock = self._stock
-        with stock.lock:
-            return {
-                "pool_min": stock.limits.smallest,
-                "pool_max": stock.limits.largest,
-                "pool_size": stock.size,
-                "pool_available": len(stock.idle),
-                "requests_waiting": len(stock.waiters),
-                **stock.counts.as_stats(),
-            }
+        return self._stock.stats()
 
     def shutdown(self) -> None:
         """Close the pool: who waits is told, resting connections close now, lent ones as they return.
@@ -225,7 +219,7 @@ class Pool(PooledPostgresqlExtDatabase):
         self._stock = Stock(limits, self.clock)
         secret = str(self.connect_params.get("password") or "")
         self._opener = Opener(self._stock, partial(self._dial, self._stock), secret)
-        self._keeper = Keeper(self._stock, self._opener)
+        self._keeper = Keeper(self._stock, self._opener, self.watchers)
         self._started = False
 
     # --- connecting, in a thread of the opener's -------------------------------------------------

@@ -11,51 +11,16 @@ whoever gives a connection back.
 
 import random
 import threading
-import weakref
 from bisect import insort
 from collections import deque
 from collections.abc import Callable
 
 from app.errors import AppError, DatabaseUnavailableError, PoolClosedError, PoolFullError, PoolTimeoutError
-from app.pool.connection import Connection, Holder
+from app.pool.connection import Connection
 from app.pool.limits import LIFETIME_JITTER, Limits
 from app.pool.outage import Herald, Outage
 from app.pool.stats import Counts
-
-Thread = weakref.ref[Holder]
-
-
-class Waiter:
-    """One thread in the queue, and what it will wake up to."""
-
-    __slots__ = ("_gate", "connection", "error", "holder", "since")
-
-    def __init__(self, holder: Thread, since: float) -> None:
-        self.holder = holder
-        self.since = since
-        self.connection: Connection | None = None
-        self.error: AppError | None = None
-        self._gate = threading.Lock()
-        self._gate.acquire()
-
-    def wait(self, seconds: float) -> None:
-        """Sleep until served, refused or out of time."""
-        self._gate.acquire(timeout=min(max(0.0, seconds), threading.TIMEOUT_MAX))
-
-    def wake(self) -> None:
-        """End the sleep."""
-        self._gate.release()
-
-
-class Attempt:
-    """One attempt to connect, under way in a thread of its own."""
-
-    __slots__ = ("connection", "started")
-
-    def __init__(self, started: float) -> None:
-        self.started = started
-        # known once the server let us in, while it is still being greeted
-        self.connection: Connection | None = None
+from app.pool.waiting import Attempt, Thread, Waiter
 
 
 class Stock:
@@ -82,6 +47,18 @@ class Stock:
         """All that may be a connection to the server: resting, lent, being cleaned or being made."""
         making = len(self.late) + (self.attempt is not None)
         return len(self.idle) + len(self.in_use) + len(self.aside) + making
+
+    def stats(self) -> dict[str, int]:
+        """The state now and the sums until now."""
+        with self.lock:
+            return {
+                "pool_min": self.limits.smallest,
+                "pool_max": self.limits.largest,
+                "pool_size": self.size,
+                "pool_available": len(self.idle),
+                "requests_waiting": len(self.waiters),
+                **self.counts.as_stats(),
+            }
 
     # --- lending ---------------------------------------------------------------------------------
 
