@@ -3,10 +3,18 @@
 https://docs.gunicorn.org/en/stable/settings.html
 """
 
+import os
+import shutil
 import sys
+import tempfile
 from typing import Any
 
+# Each worker's metrics go into files in here, which prometheus_client looks for when it is imported.
+_METRICS = "" if "PROMETHEUS_MULTIPROC_DIR" in os.environ else tempfile.mkdtemp(prefix="fixapp-metrics-")
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _METRICS)
+
 from gunicorn import glogging, util
+from prometheus_client import multiprocess
 
 from app import logs
 from app.config import read_settings
@@ -75,3 +83,14 @@ def on_starting(_server: Any) -> None:
 def worker_exit(_server: Any, _worker: Any) -> None:
     """Close the worker's connections, so that no backend outlives it."""
     db.shutdown()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take a worker that is gone out of the sums over the workers alive."""
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the folder that was made at start."""
+    if _METRICS:
+        shutil.rmtree(_METRICS, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 pool        what Peewee calls: check-out, check-in, transactions, stats
 stock       who has which connection, who waits for one; one lock, no I/O
+waiting     a caller in the queue, an attempt under way
 opener      making connections, one at a time, in threads of their own
 keeper      sizes, ages, deadlines, leaks and cleaning, in one thread
 connection  one connection: times its statements, carries its own cleaning
