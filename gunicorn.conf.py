@@ -20,6 +20,7 @@ from app import logs
 from app.config import read_settings
 from app.database import Database, db
 from app.errors import AppError, raw_problem
+from app.pool import MAX_WAITING
 
 try:
     settings = read_settings()
@@ -31,8 +32,8 @@ bind = f"127.0.0.1:{settings.port}"
 wsgi_app = "wsgi:app"
 workers = 2
 worker_class = "gthread"
-# more than the pool's maximum: requests without data are answered while it is exhausted
-threads = settings.db_pool_max + 6
+# all who may hold a connection, all who may wait for one, and some to answer everybody else
+threads = settings.db_pool_max + MAX_WAITING + 8
 timeout = 30
 graceful_timeout = 15
 keepalive = 5

@@ -18,6 +18,8 @@ from app.tenancy import platform_scope
 log = logging.getLogger(__name__)
 
 blueprint = Blueprint("health", __name__, url_prefix="/health")
+# seconds for a statement that asks for nothing: a probe must answer while a frozen server does not
+PATIENCE = 1.0
 Answer = tuple[dict[str, Any], int]
 _UNHEALTHY = (DatabaseUnavailableError, UnsafeRoleError, peewee.OperationalError, peewee.InterfaceError)
 
@@ -55,7 +57,7 @@ def ready() -> Answer:
 
 def _database_state() -> str:
     try:
-        with platform_scope("health"):
+        with platform_scope("health"), db.hurried(PATIENCE):
             db.execute_sql("SELECT 1")
     except _UNHEALTHY as error:
         log.warning("the database is not healthy: %s", error)

@@ -12,7 +12,7 @@ import peewee
 from flask import Flask, Response, g, has_app_context, json
 from werkzeug.exceptions import HTTPException
 
-from app.errors.tree import AppError, DatabaseUnavailableError
+from app.errors.tree import AppError, DatabaseUnavailableError, PoolTimeoutError
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,15 @@ def _app_error(error: AppError) -> Response:
         # a programmer's mistake: its text is for the log, not for the caller
         log.error("%s", error, exc_info=error)
         return problem(error.status, "internal", _UNEXPECTED)
-    return problem(error.status, error.code, str(error), headers=error.headers)
+    told = _without_internals(error)
+    return problem(told.status, told.code, str(told), headers=told.headers)
+
+
+def _without_internals(error: AppError) -> AppError:
+    """Why there is no database is the log's matter; a caller learns whether it or the pool is to blame."""
+    if isinstance(error, DatabaseUnavailableError) and not isinstance(error, PoolTimeoutError):
+        return DatabaseUnavailableError()
+    return error
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -10,7 +10,7 @@ outage      why the database cannot be reached, and when to try again
 """
 
 from app.pool.connection import SESSION
-from app.pool.limits import STATEMENT_TIMEOUT
+from app.pool.limits import MAX_WAITING, STATEMENT_TIMEOUT
 from app.pool.pool import Pool
 
-__all__ = ["SESSION", "STATEMENT_TIMEOUT", "Pool"]
+__all__ = ["MAX_WAITING", "SESSION", "STATEMENT_TIMEOUT", "Pool"]

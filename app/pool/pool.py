@@ -140,6 +140,17 @@ class Pool(PooledPostgresqlExtDatabase):
             holder = self._state.holder = Holder()
         return holder.ref
 
+    @contextmanager
+    def hurried(self, seconds: float) -> Iterator[None]:
+        """Run a block whose statements are cut after so many seconds each: for probes of the server."""
+        self.connect(reuse_if_open=True)
+        conn: Connection = self._state.conn
+        before, conn.patience = conn.patience, seconds
+        try:
+            yield
+        finally:
+            conn.patience = before
+
     # --- transactions ----------------------------------------------------------------------------
 
     def rollback(self) -> None:

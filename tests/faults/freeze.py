@@ -32,7 +32,11 @@ def frozen_backend(pid: int) -> Iterator[None]:
 
 def children(server: Cluster) -> list[int]:
     """The server's processes but the first."""
-    first = _postmaster(server)
+    return processes_of(_postmaster(server))
+
+
+def processes_of(first: int) -> list[int]:
+    """The processes a process started."""
     return [int(pid) for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split()]
 
 
