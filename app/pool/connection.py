@@ -104,10 +104,11 @@ class Connection(extensions.connection):
 
     def hung_up(self) -> bool:
         """Whether the other end of the socket is gone; asked of one that is in use."""
-        if self.closed:
-            return True
         poll = select.poll()
-        poll.register(self.fileno(), _GOODBYE)
+        try:
+            poll.register(self.fileno(), _GOODBYE)
+        except (psycopg2.Error, ValueError):  # closed, perhaps this very moment
+            return True
         return bool(poll.poll(0))
 
     def can_be_lent_again(self) -> bool:
@@ -120,6 +121,7 @@ class Connection(extensions.connection):
 
     def cut(self) -> None:
         """End the statement under way: its thread reads the end of the stream at once."""
+        self.deadline = NEVER
         # on a copy of the descriptor: the original belongs to the thread that is waiting on it
         with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(self.fileno())) as end:
             end.shutdown(socket.SHUT_RDWR)
@@ -217,6 +219,14 @@ class NamedCursor(Cursor):
 
     def __next__(self) -> Any:
         return self._alone(super().__next__)
+
+    def scroll(self, value: int, mode: str = "relative") -> None:
+        """Move on, timed."""
+        self._alone(super().scroll, value, mode)
+
+    def close(self) -> None:
+        """Close the cursor on the server too, timed."""
+        self._alone(super().close)
 
 
 def _after_reset(query: Any, conn: Connection) -> str | bytes:

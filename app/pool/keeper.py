@@ -65,18 +65,17 @@ class Keeper:
         Each has its time. But where an attempt to connect and every statement had no answer
         for as long as a caller may wait, the server is known to be silent, and they end then.
         """
-        stock = self.stock
+        stock, silences = self.stock, list[float]()
         with stock.lock:
             silent = stock.outage is not None and stock.outage.silent and not stock.heard_lately(now)
-            for conn in stock.in_use.values():
-                if now >= conn.deadline or (silent and conn.silent_for(now) >= stock.limits.wait):
-                    log.warning(
-                        "a statement had no answer for %.1f s; its connection is cut", conn.silent_for(now)
-                    )
+            for conn in [*stock.in_use.values(), *stock.aside.values()]:
+                # nobody waits for an answer to cleaning, so it gets no longer than a caller would wait
+                hurried = silent or id(conn) in stock.aside
+                if now >= conn.deadline or (hurried and conn.silent_for(now) >= stock.limits.wait):
+                    silences.append(conn.silent_for(now))
                     conn.cut()
-            for conn in stock.aside.values():
-                if conn.silent_for(now) >= stock.limits.wait:
-                    conn.cut()
+        for seconds in silences:
+            log.warning("a statement had no answer for %.1f s; its connection is cut", seconds)
 
     def _reclaim_leaks(self) -> None:
         """Close what was lent to threads that ended. It cannot be in use, so nothing can wait here."""
@@ -130,7 +129,6 @@ class Keeper:
             conn.clean()
             conn.touched = False
         except psycopg2.Error:
-            self.stock.counts.connections_lost += 1
             conn.doomed = True
         if not self.stock.put_back(conn):
             close_quietly([conn])

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 # what the application role's `statement_timeout` is set to when the role is made
 STATEMENT_TIMEOUT = 5.0
-# how long after it a server that is alive would have said so
-STATEMENT_GRACE = 1.0
+# how long after it a server that is alive has said so; with a tick of the keeper, under a second
+STATEMENT_GRACE = 0.8
 MAX_LIFETIME = 1800.0
 # many connections made at once must not all come of age at once
 LIFETIME_JITTER = 0.1

@@ -95,14 +95,14 @@ class Pool(PooledPostgresqlExtDatabase):
 
     def start(self) -> None:
         """Begin to fill the pool; needless to call, for the first check-out does."""
-        self._started = True
-        self._keeper.start()
-        self._opener.grow()
+        if self._stock.start_once():
+            self._keeper.start()
+            self._opener.grow()
 
     def _connect(self) -> Connection:
         stock, now = self._stock, self.clock()
         deadline = now + self._wait_timeout
-        if not self._started:
+        if not stock.started:
             self.start()
         holder = self._holder()
         taken = stock.take(holder, now)
@@ -231,7 +231,6 @@ class Pool(PooledPostgresqlExtDatabase):
         secret = str(self.connect_params.get("password") or "")
         self._opener = Opener(self._stock, partial(self._dial, self._stock), secret)
         self._keeper = Keeper(self._stock, self._opener, self.watchers)
-        self._started = False
 
     # --- connecting, in a thread of the opener's -------------------------------------------------
 

@@ -38,7 +38,7 @@ class Stock:
         # given up, but their threads may still hold a place on the server
         self.late: set[Attempt] = set()
         self.outage: Outage | None = None
-        self.closed = False
+        self.started = self.closed = False
         self.counts = Counts()
         self.herald = Herald()
 
@@ -59,6 +59,12 @@ class Stock:
                 "requests_waiting": len(self.waiters),
                 **self.counts.as_stats(),
             }
+
+    def start_once(self) -> bool:
+        """Whether the caller is the first to start it."""
+        with self.lock:
+            first, self.started = not self.started, True
+            return first
 
     # --- lending ---------------------------------------------------------------------------------
 
@@ -88,6 +94,8 @@ class Stock:
             if waiter.connection is not None:
                 return waiter.connection
             self.counts.requests_errors += 1
+        if type(waiter.error) is PoolTimeoutError:
+            self.herald.say(now, waiter.error.code, f"all {self.limits.largest} connections stayed busy")
         raise waiter.error or PoolClosedError()
 
     def give_back(self, conn: Connection) -> list[Connection]:
@@ -115,6 +123,7 @@ class Stock:
         """End a cleaning; False when the connection is to be closed."""
         with self.lock:
             del self.aside[id(conn)]
+            self.counts.connections_lost += conn.doomed
             if self.closed or conn.doomed:
                 return False
             self._receive(conn, self.clock())
@@ -208,11 +217,13 @@ class Stock:
     def _may_grow(self, now: float) -> bool:
         if self.size >= self.limits.largest:
             return False
-        if self.outage is not None:
-            return now >= self.outage.next_try
+        if self.outage is not None and now < self.outage.next_try:
+            return False
         # one that is being cleaned is back before a new one could be made
         waiting = len(self.waiters) > len(self.aside)
-        return waiting or self.size < self.limits.smallest or self._must_renew(now)
+        # nobody waits during an outage, for all are refused; so it is asked whether it is over
+        needed = waiting or (self.outage is not None and not self.idle)
+        return needed or self.size < self.limits.smallest or self._must_renew(now)
 
     def _must_renew(self, now: float) -> bool:
         """Whether one has come of age that can only be closed when another is there."""
@@ -273,7 +284,6 @@ class Stock:
         # an attempt that has had no answer for so long says more than "all are busy"
         if self.attempt is not None and now - self.attempt.started >= self.limits.wait / 2:
             return DatabaseUnavailableError()
-        self.herald.say(now, "pool_timeout", f"all {len(self.in_use)} connections stayed busy")
         return PoolTimeoutError(seconds=self.limits.wait)
 
 
