@@ -73,7 +73,7 @@ def on_starting(_server: Any) -> None:
     database = Database(None)
     database.open(settings)
     try:
-        database.check()
+        database.check(processes=workers)
     except AppError as error:
         error.show()
         sys.exit(error.exit_code)

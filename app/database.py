@@ -25,6 +25,7 @@ from app.errors import (
     DatabaseNotReadyError,
     DatabaseUnavailableError,
     NamedCursorError,
+    PoolTooLargeError,
     ScopeSwapError,
     UnsafeRoleError,
     WrongTenantError,
@@ -43,6 +44,13 @@ SELECT current_user,
        EXISTS (SELECT FROM pg_class
                WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
                  AND pg_has_role(relowner, 'MEMBER')) AS owns_tables
+"""
+
+
+# what is left for those who are not superusers
+# https://www.postgresql.org/docs/current/runtime-config-connection.html
+_ROOM = """
+SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
 """
 
 
@@ -79,17 +87,28 @@ class Database(Pool):
             **server(settings),
         )
 
-    def check(self) -> None:
-        """Log in once and hang up. Raises DatabaseNotReadyError or UnsafeRoleError."""
+    def check(self, processes: int = 1) -> None:
+        """Log in once and hang up.
+
+        Raises DatabaseNotReadyError, UnsafeRoleError, or PoolTooLargeError when the pools of so
+        many processes do not fit into the server's connections.
+        """
         try:
             with self.connection_context():
-                pass
+                self._check_room(processes)
         except DatabaseUnavailableError as error:
             params = self.connect_params
             reason = str(error.__cause__ or error).strip().splitlines()[0]
             raise DatabaseNotReadyError(
                 name=self.database, host=params["host"], port=params["port"], reason=reason
             ) from error
+
+    def _check_room(self, processes: int) -> None:
+        with self.cursor() as cursor:
+            cursor.execute(_ROOM)
+            (room,) = cursor.fetchone()
+        if processes * self._max_connections > room:
+            raise PoolTooLargeError(processes=processes, largest=self._max_connections, room=room)
 
     def begin(self, isolation_level: str | int | None = None) -> None:
         """Send BEGIN and the tenant in one message. Raises NoTenantError outside a scope."""

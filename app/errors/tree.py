@@ -132,6 +132,15 @@ class TooManyConnectionsError(DatabaseUnavailableError):
     """
 
 
+class PoolTooLargeError(AppError):
+    """{processes} workers with {largest} connections each do not fit into the {room} the database has.
+
+    Lower the workers or DB_POOL_MAX, or raise max_connections.
+    """
+
+    exit_code = 78  # EX_CONFIG of sysexits(3)
+
+
 class DatabaseStartingError(DatabaseUnavailableError):
     """The database is starting or stopping. Try again in a moment."""
 

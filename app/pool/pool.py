@@ -143,8 +143,7 @@ class Pool(PooledPostgresqlExtDatabase):
     @contextmanager
     def hurried(self, seconds: float) -> Iterator[None]:
         """Run a block whose statements are cut after so many seconds each: for probes of the server."""
-        self.connect(reuse_if_open=True)
-        conn: Connection = self._state.conn
+        conn: Connection = self.connection()
         before, conn.patience = conn.patience, seconds
         try:
             yield
