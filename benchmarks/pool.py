@@ -1,16 +1,14 @@
-"""Check-out and check-in side by side on one server: this pool, Peewee's, SQLAlchemy's, psycopg_pool's.
+"""Check-out and check-in on one server, side by side: this pool, Peewee's, SQLAlchemy's, psycopg_pool's."""
 
-    python -m benchmarks.pool          needs SQLAlchemy, psycopg and psycopg_pool beside the product
-
-The rounds of all pools are interleaved, so that a busy machine is busy for all of them;
-the best round counts, for everything that disturbs only ever adds.
-"""
-
+import os
+import platform
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psycopg_pool
@@ -19,9 +17,17 @@ from playhouse.postgres_ext import PooledPostgresqlExtDatabase
 from sqlalchemy.pool import QueuePool
 
 from app.pool import Pool
+from benchmarks.table import table
 from dev.cluster import Cluster, throwaway
 
+RESULTS = Path(__file__).parent / "results" / "pool.md"
+HOW = """
+A loan is a check-out and a check-in with nothing in between, by one thread; under contention
+each loan runs SELECT 1. Rounds are interleaved, so that a busy machine is busy for all. Of one
+thread's rounds the best counts, for whatever disturbs only adds; of the contended ones the middle.
+"""
 ROUNDS = 7
+CONTENDED_ROUNDS = 7
 CYCLES = 3000
 THREADS = 32
 CONNECTIONS = 10
@@ -47,10 +53,13 @@ def main() -> None:
         for _ in range(ROUNDS):
             for contender in contenders:
                 contender.microseconds.append(_uncontended(contender))
-        for _ in range(3):
+        for _ in range(CONTENDED_ROUNDS):
             for contender in contenders:
                 contender.loans.append(_contended(contender))
-        _print(contenders)
+        text = _text(contenders)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(text)
+    print(text)
 
 
 @contextmanager
@@ -147,11 +156,16 @@ def _contended(contender: Contender) -> float:
     return sum(counts) / SECONDS
 
 
-def _print(contenders: list[Contender]) -> None:
-    print(f"{'pool':<22}{'finds the dead by':<20}{'us a loan':>10}{'loans/s':>10}   {THREADS} threads")
-    for contender in contenders:
-        best, most = min(contender.microseconds), max(contender.loans)
-        print(f"{contender.name:<22}{contender.detects:<20}{best:>10.1f}{most:>10.0f}")
+def _text(contenders: list[Contender]) -> str:
+    heads = ["", "finds the dead by", "us a loan", f"loans/s, {THREADS} threads on {CONNECTIONS}"]
+    rows = [_row(contender) for contender in contenders]
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores shared with the database"
+    return f"# Pools, side by side\n\n{machine}.\n{HOW}\n{table(heads, rows)}\n"
+
+
+def _row(contender: Contender) -> list[str]:
+    loan, loans = min(contender.microseconds), median(contender.loans)
+    return [contender.name, contender.detects, f"{loan:.1f}", f"{loans:,.0f}"]
 
 
 if __name__ == "__main__":

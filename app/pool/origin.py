@@ -1,6 +1,6 @@
 """Where a connection was taken: noted at each check-out, worked out only for a leak.
 
-Noting costs 1 us: a frame's code and the index of its instruction, no text and no line
+Noting costs half a microsecond: a frame's code and the index of its instruction, no text and no line
 numbers. Frames themselves are not kept, for they would keep their variables alive.
 """
 

@@ -1,6 +1,7 @@
 """Promises 5 and 12: a dead connection is never handed out, and the first error is the one to see."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import peewee
@@ -10,7 +11,9 @@ from app.pool import Pool
 from dev.cluster import Cluster
 from tests.faults.freeze import frozen
 from tests.faults.proxy import Proxy
-from tests.pool.conftest import Make, Witness, borrow, filled, timed, together
+from tests.pool.conftest import Make, Witness, borrow, eventually, filled, timed, together
+
+SLEEPING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
 
 
 def test_one_killed_at_rest_is_never_noticed(pool: Pool, witness: Witness) -> None:
@@ -52,6 +55,16 @@ def test_a_server_that_was_restarted_meanwhile_is_not_noticed(pool: Pool, runnin
     running.start()
     time.sleep(2.1)  # while it was down the pool may have tried; its longest pause
     assert borrow(pool, "SELECT 1") == 1
+
+
+def test_killed_under_a_statement_only_that_one_fails(pool: Pool, witness: Witness) -> None:
+    with ThreadPoolExecutor(1) as aside:
+        victim = aside.submit(timed, lambda: borrow(pool, "SELECT 'victim' FROM pg_sleep(5)"))
+        eventually(lambda: bool(witness.sql(SLEEPING)))
+        witness.kill(*[pid for (pid,) in witness.sql(SLEEPING)])
+        others = together(4, lambda: borrow(pool, "SELECT 1"))
+        assert isinstance(victim.result()[1], peewee.OperationalError)
+    assert [result for _, result in others] == [1] * 4
 
 
 def test_killed_in_a_transaction_reports_that(pool: Pool, witness: Witness) -> None:

@@ -52,6 +52,14 @@ def test_queue_and_connect_share_one_deadline(make_pool: Make, network: Proxy) -
     assert 1.9 <= seconds <= 2.25
 
 
+def test_a_server_with_two_dead_addresses_has_one_deadline(make_pool: Make, network: Proxy) -> None:
+    network.mute = True
+    pool = make_pool(host="127.0.0.1,127.0.0.1", port=f"{network.local_port},{network.local_port}")
+    seconds, error = timed(pool.connect)
+    assert isinstance(error, DatabaseUnavailableError)
+    assert seconds <= 2.25
+
+
 def test_a_busy_pool_says_so_in_time(make_pool: Make) -> None:
     pool = filled(make_pool(min_connections=1, max_connections=1, timeout=0.5))
     pool.connect()
