@@ -31,7 +31,8 @@ class Opener:
 
     def grow(self) -> None:
         """Start making one more connection, if one is wanted and may be tried now."""
-        attempt = self.stock.begin_attempt(self.stock.clock())
+        # the keeper asks again, so that a glance is enough for those in a hurry
+        attempt = None if self.stock.is_full else self.stock.begin_attempt(self.stock.clock())
         if attempt is None:
             return
         thread = threading.Thread(target=self._connect, args=(attempt,), name="pool-connect", daemon=True)

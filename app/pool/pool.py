@@ -107,8 +107,9 @@ class Pool(PooledPostgresqlExtDatabase):
         holder = self._holder()
         taken = stock.take(holder, now)
         while True:
+            handed_over = isinstance(taken, Waiter)
             conn = self._wait(stock, taken, deadline) if isinstance(taken, Waiter) else taken
-            if not conn.is_dead():
+            if (handed_over and conn.was_just_heard(self.clock())) or not conn.is_dead():
                 conn.origin = note()
                 return conn
             close_quietly(stock.bury(conn))

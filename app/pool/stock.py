@@ -66,6 +66,11 @@ class Stock:
             first, self.started = not self.started, True
             return first
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more connections may be made; read without the lock, so only nearly true."""
+        return len(self.in_use) >= self.limits.largest
+
     # --- lending ---------------------------------------------------------------------------------
 
     def take(self, holder: Thread, now: float, *, again: bool = False) -> Connection | Waiter:
@@ -85,14 +90,16 @@ class Stock:
 
     def settle(self, waiter: Waiter) -> Connection:
         """End a wait: the connection that came, or raise what kept it away."""
+        if waiter.connection is not None:
+            return waiter.connection
         now = self.clock()
         with self.lock:
-            if waiter.connection is None and waiter.error is None:
+            if waiter.connection is not None:
+                return waiter.connection
+            if waiter.error is None:
                 self.waiters.remove(waiter)
                 waiter.error = self._why_nothing_came(now)
             self.counts.requests_wait += now - waiter.since
-            if waiter.connection is not None:
-                return waiter.connection
             self.counts.requests_errors += 1
         if type(waiter.error) is PoolTimeoutError:
             self.herald.say(now, waiter.error.code, f"all {self.limits.largest} connections stayed busy")
@@ -242,6 +249,7 @@ class Stock:
             insort(self.idle, conn, key=_by_last_use)
             return
         waiter = self.waiters.popleft()
+        self.counts.requests_wait += now - waiter.since
         waiter.connection = self._lend(conn, waiter.holder, now)
         waiter.wake()
 
