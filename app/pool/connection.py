@@ -9,7 +9,7 @@ COPY (https://www.psycopg.org/docs/advanced.html#support-for-coroutine-libraries
 
 How a connection comes back clean. Whether a statement left something in its session
 cannot be known without reading SQL. So the first message of the next borrower carries
-RESET in front: no round trip, 9 us of the server's time. It is a transaction of its own,
+RESET in front: no round trip, 10 us of the server's time. It is a transaction of its own,
 so that a borrower's error or ROLLBACK does not bring the old settings back. DISCARD ALL
 cannot travel so, but its parts can. A connection that rests is cleaned by the keeper, off
 everybody's path, so that an advisory lock does not outlive its borrower for long.
@@ -34,10 +34,8 @@ NEVER = float("inf")
 # after RESET ALL, too: psycopg2 reads dates in ISO only, and this product speaks UTC
 SESSION = "SET TIME ZONE 'UTC'; SET DateStyle TO 'ISO'"
 RESET = (
-    "BEGIN; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; "
-    "CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP; DISCARD SEQUENCES; "
-    "SELECT pg_advisory_unlock_all(), set_config('TimeZone', 'UTC', false), "
-    "set_config('DateStyle', 'ISO', false); COMMIT;\n"
+    "BEGIN; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; "
+    f"SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES; {SESSION}; COMMIT;\n"
 )
 
 # seconds; a look costs 1 us, but for many threads also a turn in the queue for the interpreter
