@@ -17,6 +17,7 @@ UNDOCUMENTED = {
     "/health",
     "/health/live",
     "/health/ready",
+    "/metrics",
     "/openapi.json",
 }
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
