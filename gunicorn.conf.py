@@ -3,6 +3,7 @@
 https://docs.gunicorn.org/en/stable/settings.html
 """
 
+import atexit
 import os
 import shutil
 import sys
@@ -21,6 +22,14 @@ from app.config import read_settings
 from app.database import Database, db
 from app.errors import AppError, raw_problem
 from app.pool import MAX_WAITING
+
+
+@atexit.register
+def remove_metrics(master: int = os.getpid()) -> None:
+    """Remove the folder that was made here, when this process ends and not when a worker does."""
+    if _METRICS and os.getpid() == master:
+        shutil.rmtree(_METRICS, ignore_errors=True)
+
 
 try:
     settings = read_settings()
@@ -89,9 +98,3 @@ def worker_exit(_server: Any, _worker: Any) -> None:
 def child_exit(_server: Any, worker: Any) -> None:
     """Take a worker that is gone out of the sums over the workers alive."""
     multiprocess.mark_process_dead(worker.pid)
-
-
-def on_exit(_server: Any) -> None:
-    """Remove the folder that was made at start."""
-    if _METRICS:
-        shutil.rmtree(_METRICS, ignore_errors=True)

@@ -50,7 +50,7 @@ def ready() -> Answer:
     state = _database_state()
     if state != "ok":
         return {"status": state}, 503
-    with platform_scope("readiness"):
+    with platform_scope("readiness"), db.hurried(PATIENCE):
         behind = bool(pending(db))
     return ({"status": "schema_behind"}, 503) if behind else ({"status": "ok"}, 200)
 

@@ -1,8 +1,9 @@
-"""A server while its database is stopped: it says so at once, and forgets it at once."""
+"""A server while its database is stopped: it says so at once, and soon forgets it."""
 
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
 
@@ -56,11 +57,21 @@ def stopped(cluster: Cluster, mode: str) -> Iterator[None]:
         cluster.start()
 
 
+def served_again(served: Served, method: str, path: str, **given: Any) -> tuple[Any, Any]:
+    """The answer, asked for until it is one: each worker's pool looks for the server every two seconds."""
+    deadline = time.monotonic() + 3
+    while True:
+        answer, body = served.ask(method, path, **given)
+        if answer.status != 503 or time.monotonic() > deadline:
+            return answer, body
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_an_outage_is_told_at_once_and_forgotten_at_once(
+def test_an_outage_is_told_at_once_and_soon_forgotten(
     undisturbed: Served, headers: dict[str, str], stoppable: Cluster, mode: str
 ) -> None:
-    _, before = undisturbed.ask("GET", "/api/v1/rcas", headers=headers)
+    _, before = served_again(undisturbed, "GET", "/api/v1/rcas", headers=headers)
     with stopped(stoppable, mode):
         for method, body in (("GET", None), ("POST", NEW)) * 2:
             started = time.monotonic()
@@ -69,7 +80,7 @@ def test_an_outage_is_told_at_once_and_forgotten_at_once(
             assert (answer.status, problem["code"]) == (503, "database_unavailable")
             assert answer.getheader("Content-Type") == "application/problem+json"
             assert int(answer.getheader("Retry-After", "")) > 0
-    answer, after = undisturbed.ask("GET", "/api/v1/rcas", headers=headers)
+    answer, after = served_again(undisturbed, "GET", "/api/v1/rcas", headers=headers)
     assert (answer.status, after) == (200, before)
 
 
@@ -79,17 +90,19 @@ def test_during_an_outage_it_lives_and_is_not_ready(
     with stopped(stoppable, "fast"):
         found = {path: undisturbed.ask("GET", f"/health{path}")[0].status for path in ("", "/live", "/ready")}
     assert found == {"": 503, "/live": 200, "/ready": 503}
-    assert undisturbed.ask("GET", "/health/ready")[0].status == 200
+    assert served_again(undisturbed, "GET", "/health/ready")[0].status == 200
 
 
 def test_a_write_cut_off_by_an_outage_left_nothing(
     undisturbed: Served, headers: dict[str, str], stoppable: Cluster
 ) -> None:
     settings = make_settings(stoppable)
+    for _ in range(20):  # both workers
+        served_again(undisturbed, "GET", "/api/v1/rcas", headers=headers)
     with held_up(settings), writing(undisturbed, headers) as answer:
         wait_until_held_up(settings)
         with stopped(stoppable, "immediate"):
             assert answer.result(5)[0].status == 503
     with closing(as_owner(settings)) as conn:
         assert one(conn, "SELECT count(*) FROM rcas") == 0
-    assert undisturbed.ask("POST", "/api/v1/rcas", headers=headers, body=NEW)[0].status == 201
+    assert served_again(undisturbed, "POST", "/api/v1/rcas", headers=headers, body=NEW)[0].status == 201
