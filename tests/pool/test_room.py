@@ -6,6 +6,7 @@ from flask import Flask
 from app.config import Settings
 from app.database import Database
 from app.errors import PoolTooLargeError
+from app.pool import STATEMENT_TIMEOUT
 
 
 @pytest.fixture
@@ -14,6 +15,13 @@ def database(app: Flask, settings: Settings) -> Database:
     database = Database(None)
     database.open(settings)
     return database
+
+
+def test_the_servers_timeout_is_the_one_the_pool_counts_on(database: Database) -> None:
+    with database.connection_context(), database.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == (f"{STATEMENT_TIMEOUT:g}s",)
+    database.close_all()
 
 
 def test_pools_that_fit_are_let_through(database: Database) -> None:
