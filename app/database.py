@@ -110,6 +110,11 @@ class Database(Pool):
         if processes * self._max_connections > room:
             raise PoolTooLargeError(processes=processes, largest=self._max_connections, room=room)
 
+    def ping(self) -> None:
+        """Have the server answer, in nobody's name. Raises what keeps it from answering."""
+        with peewee.__exception_wrapper__:
+            self.cursor().execute("SELECT 1")
+
     def begin(self, isolation_level: str | int | None = None) -> None:
         """Send BEGIN and the tenant in one message. Raises NoTenantError outside a scope."""
         scope = tenancy.current_scope()

@@ -57,8 +57,8 @@ def ready() -> Answer:
 
 def _database_state() -> str:
     try:
-        with platform_scope("health"), db.hurried(PATIENCE):
-            db.execute_sql("SELECT 1")
+        with db.hurried(PATIENCE):
+            db.ping()
     except _UNHEALTHY as error:
         log.warning("the database is not healthy: %s", error)
         return "unavailable"

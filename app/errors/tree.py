@@ -185,7 +185,7 @@ class TenantOnlyError(AppError):
 
 
 class NotFoundError(AppError):
-    """There is no such {what}. Check the id."""
+    """There is no such {what}. Check its {by}."""
 
     status = 404
 

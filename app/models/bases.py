@@ -173,7 +173,7 @@ def concrete_models(base: type[Model] = Model) -> Iterator[type[Model]]:
 def _find(model: type[Found], rows: Rows, row_id: UUID) -> Found:
     found = _by_id(rows).rows(id=row_id)
     if not found:
-        raise NotFoundError(what=naming.snake_case(model.__name__).replace("_", " "))
+        raise NotFoundError(what=naming.snake_case(model.__name__).replace("_", " "), by="id")
     return model.from_row(found[0])
 
 

@@ -11,13 +11,26 @@ from app.tenancy import platform_scope
 from app.tenants.models import Tenant
 from app.tenants.schemas import TenantSchema
 
+
+class Text(click.ParamType[str]):
+    """Text that PostgreSQL can hold: no NUL, and no bytes that were not UTF-8."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it is. Exits with 2 for any other."""
+        if "\x00" in value or not value.isprintable():
+            self.fail(f"{value!r} is not text: send UTF-8 without control characters", param, ctx)
+        return value
+
+
 group = AppGroup("tenants", help="The registry of tenants.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @group.command()
-@click.argument("name")
-@click.option("--subdomain", required=True, help="A DNS label in lower case.")
+@click.argument("name", type=Text())
+@click.option("--subdomain", type=Text(), required=True, help="A DNS label in lower case.")
 @as_json
 def create(name: str, subdomain: str, as_json: bool) -> None:
     """Register a tenant NAME."""
@@ -42,7 +55,7 @@ def listing(as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("subdomain")
+@click.argument("subdomain", type=Text())
 @as_json
 def suspend(subdomain: str, as_json: bool) -> None:
     """Turn the tenant at SUBDOMAIN away."""
@@ -50,7 +63,7 @@ def suspend(subdomain: str, as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("subdomain")
+@click.argument("subdomain", type=Text())
 @as_json
 def activate(subdomain: str, as_json: bool) -> None:
     """Let the tenant at SUBDOMAIN in again."""
@@ -58,7 +71,7 @@ def activate(subdomain: str, as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("subdomain", required=False)
+@click.argument("subdomain", type=Text(), required=False)
 @click.option("--platform", is_flag=True, help="A token for the platform's operators.")
 @as_json
 def token(subdomain: str | None, platform: bool, as_json: bool) -> None:

@@ -44,7 +44,7 @@ class Tenant(Model):
         """The tenant at this subdomain. Raises NotFoundError."""
         tenant: Tenant | None = cls.get_or_none(cls.subdomain == subdomain)
         if tenant is None:
-            raise NotFoundError(what=f"tenant as {subdomain!r}")
+            raise NotFoundError(what=f"tenant as {subdomain!r}", by="subdomain")
         return tenant
 
     def change(self, **values: object) -> "Tenant":

@@ -82,7 +82,7 @@ def test_an_absent_tenant_is_one_line(
     acme: Tenant, runner: FlaskCliRunner, command: str, subdomain: str
 ) -> None:
     stderr = run(runner, command, subdomain, code=1).stderr
-    assert stderr == f"Error: There is no such tenant as {subdomain!r}. Check the id.\n"
+    assert stderr == f"Error: There is no such tenant as {subdomain!r}. Check its subdomain.\n"
 
 
 def test_a_tenants_token_opens_its_data(acme: Tenant, runner: FlaskCliRunner, client: FlaskClient) -> None:
@@ -100,3 +100,12 @@ def test_the_platforms_token_opens_the_registry(
 @pytest.mark.parametrize("words", [[], ["acme", "--platform"]])
 def test_a_token_is_for_one_of_the_two(acme: Tenant, runner: FlaskCliRunner, words: list[str]) -> None:
     assert "one of the two" in run(runner, "token", *words, code=2).stderr
+
+
+@pytest.mark.parametrize("command", ["create", "suspend", "activate", "token"])
+@pytest.mark.parametrize("text", ["a\udcff", "a\x00", "a\n"])
+def test_what_is_no_text_is_refused_by_name(runner: FlaskCliRunner, command: str, text: str) -> None:
+    options = ["--subdomain", "acme"] if command == "create" else []
+    result = runner.invoke(args=["tenants", command, text, *options])
+    assert result.exit_code == 2
+    assert "is not text" in result.output

@@ -139,7 +139,7 @@ def test_a_wrong_filter_is_named(call: Call, query: str, field: str) -> None:
 )
 def test_an_absent_tenant_is_not_found(call: Call, method: str, path: str) -> None:
     answer = call(method, f"/{uuid4()}{path}", json={} if method == "PATCH" else None)
-    assert problem(answer, 404)["detail"] == "There is no such tenant. Check the id."
+    assert problem(answer, 404)["detail"] == "There is no such tenant. Check its id."
 
 
 def test_a_tenant_is_never_deleted(call: Call, acme: Tenant) -> None:
