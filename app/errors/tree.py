@@ -124,6 +124,10 @@ class MigrationError(AppError):
     """{what}. {remedy}."""
 
 
+class UnreadableSchemaError(AppError):
+    """The schema has what cannot be compared: {names}. Drop it, or keep it in a database of its own."""
+
+
 # --- requests --------------------------------------------------------------------------------------
 
 
