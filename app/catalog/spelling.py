@@ -9,16 +9,17 @@ import re
 
 _LITERAL = r"'(?:[^']|'')*'"
 _ELEMENT = rf"{_LITERAL}(?:::character varying)?(?:::text)?"
-_ARRAY = rf"\(?ARRAY\[(?P<elements>{_ELEMENT}(?:, {_ELEMENT})*)\]\)?(?:::text\[\])?"
+_ARRAY = rf"ARRAY\[{_ELEMENT}(?:, {_ELEMENT})*\]"
 _COLUMN = r'(?<![\w."])(?P<column>(?:[a-z_]\w*|"(?:[^"]|"")+")(?:\.(?:[a-z_]\w*|"(?:[^"]|"")+"))?)'
-_MEMBERSHIP = re.compile(rf"{_COLUMN}(?:::text)? (?P<operator>= ANY|<> ALL) \({_ARRAY}\)")
-_VARCHARS = re.compile(
-    rf"\(?ARRAY\[(?P<elements>{_LITERAL}::character varying(?:, {_LITERAL}::character varying)*)\]\)?::text\[\]"
+_MEMBERSHIP = re.compile(
+    rf"{_COLUMN}(?:::text)? (?P<operator>= ANY|<> ALL) \((?P<array>{_ARRAY}(?:::text\[\])?|\({_ARRAY}\)::text\[\])\)"
 )
+_VARCHAR = rf"{_LITERAL}::character varying"
+_VARCHARS = re.compile(rf"ARRAY\[(?P<elements>{_VARCHAR}(?:, {_VARCHAR})*)\]::text\[\]")
 # a scalar subquery is given a column named after the function it calls
 _CALL = r"\( SELECT (?P<call>(?:\w+\.)?(?P<name>\w+)\(\)) AS (?P=name)\)"
 _CALLS = re.compile(rf"\({_CALL}\)|{_CALL.replace('call>', 'bare>').replace('name', 'title')}")
-_CAST = re.compile(rf"(?P<literal>{_LITERAL})(?:::character varying)?(?:::text)?")
+_LITERALS = re.compile(_LITERAL)
 
 
 def canonical(expression: str) -> str:
@@ -28,13 +29,11 @@ def canonical(expression: str) -> str:
 
 def _listed(match: re.Match[str]) -> str:
     operator = "IN" if match["operator"] == "= ANY" else "NOT IN"
-    elements = _CAST.sub(r"\g<literal>", match["elements"])
-    return f"{match['column']} {operator} ({elements})"
+    return f"{match['column']} {operator} ({', '.join(_LITERALS.findall(match['array']))})"
 
 
 def _cast(match: re.Match[str]) -> str:
-    elements = re.sub(rf"({_LITERAL})::character varying", r"\1::character varying::text", match["elements"])
-    return f"ARRAY[{elements}]"
+    return f"ARRAY[{', '.join(f'{text}::text' for text in re.findall(_VARCHAR, match['elements']))}]"
 
 
 def _called(match: re.Match[str]) -> str:

@@ -59,12 +59,12 @@ WHERE t.typtype = 'e' AND {ours("n")}
         """DROP TYPE."""
         return [f"DROP TYPE {self.name}"]
 
-    def alter(self, old: Self) -> list[str] | None:
-        """ALTER TYPE … ADD VALUE where labels only came; otherwise the plan replaces the type."""
-        kept = [label for label in self.labels if label in old.labels]
-        return self._additions(old) if kept == list(old.labels) else []
+    def grows_from(self, old: Self) -> bool:
+        """Whether labels only came."""
+        return [label for label in self.labels if label in old.labels] == list(old.labels)
 
-    def _additions(self, old: Self) -> list[str]:
+    def alter(self, old: Self) -> list[str]:
+        """ALTER TYPE … ADD VALUE for each label that came."""
         place = f"BEFORE {old.labels[0]}" if old.labels else ""
         statements = []
         for label in self.labels:
@@ -79,7 +79,7 @@ WHERE t.typtype = 'e' AND {ours("n")}
         A new label could not be used in the transaction that adds it, and none can be taken away.
         https://www.postgresql.org/docs/current/sql-altertype.html#SQL-ALTERTYPE-NOTES
         """
-        before = self.name.removesuffix('"') + '_before"' if self.name.endswith('"') else f"{self.name}_before"
+        before = f'{self.name[:-1]}_before"' if self.name.endswith('"') else f"{self.name}_before"
         return [
             f"ALTER TYPE {self.name} RENAME TO {before.removeprefix(self.schema)}",
             *self.create(),
@@ -89,10 +89,3 @@ WHERE t.typtype = 'e' AND {ours("n")}
             ),
             f"DROP TYPE {before}",
         ]
-
-    def disturbs(self, old: Self, dependant: Object) -> bool:
-        """Whatever was parsed with the old type, its columns excepted, which are taken along."""
-        return not self._only_grows(old) and dependant.kind not in {"column", "table"}
-
-    def _only_grows(self, old: Self) -> bool:
-        return [label for label in self.labels if label in old.labels] == list(old.labels)
