@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from app.catalog.compare import Changes, alteration, carried, changes, renamed, renames
+from app.catalog.notes import about_alteration, about_creation, about_replacement
 from app.catalog.objects import (
     Column,
     Constraint,
@@ -15,7 +16,6 @@ from app.catalog.objects import (
     Function,
     Key,
     Object,
-    Sequence,
     Table,
 )
 from app.catalog.order import Graph, Task, graph
@@ -27,7 +27,7 @@ _ACCESS = 90
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A few statements with one purpose: what they are about, and what data they lose."""
+    """Statements with one purpose: the table they are about, whom they keep waiting, what data they lose."""
 
     statements: tuple[str, ...]
     group: str = ""
@@ -76,23 +76,22 @@ class _Writer:
     def _step(self, task: Task, obj: Object) -> Step:
         if task.verb == "drop":
             parts = [self.old.objects[part.key] for part in self.graph.merged[task]]
-            lost = [one.loses() for one in [obj, *parts] if self._is_lost(one)]
-            return Step(tuple(obj.drop()), obj.group, loses=_first_of(lost))
+            lost = [loss for one in [obj, *parts] if (loss := one.loses())]
+            return Step(tuple(obj.drop()), obj.group, loses=lost[0] if lost else "")
+        there = ("table", obj.group) in self.old.objects
         if task.verb == "create":
-            return Step(tuple(self._creation(task, obj)), obj.group)
+            parts = [self.new.objects[part.key] for part in self.graph.merged[task]]
+            note = about_creation(obj, parts) if there else ""
+            return Step(tuple(self._creation(task, obj)), obj.group, note)
         return self._alteration(obj)
-
-    def _is_lost(self, obj: Object) -> bool:
-        """A value is computed again only where it was computed before."""
-        return bool(obj.loses())
 
     def _alteration(self, obj: Object) -> Step:
         old = self.old.objects[obj.key]
         if isinstance(obj, Enum) and obj.key in self.found.replaced:
             columns = [(one.table, one.name, one.type) for one in carried(self.old, self.new, obj.key)]
-            return Step(tuple(obj.replace(columns)), obj.group)
+            return Step(tuple(obj.replace(columns)), obj.group, about_replacement(old, obj, columns))
         lost = obj.loses_from(old) if isinstance(obj, Column) and isinstance(old, Column) else ""
-        return Step(tuple(alteration(old, obj) or ()), obj.group, loses=lost)
+        return Step(tuple(alteration(old, obj) or ()), obj.group, about_alteration(old, obj), lost)
 
     def _creation(self, task: Task, obj: Object) -> list[str]:
         keys = {part.key for part in self.graph.merged[task]}
@@ -108,10 +107,6 @@ class _Writer:
 
 def _whole(column: Column, parts: list[Object]) -> str:
     return " ".join([column.definition, *(part.definition for part in parts if part.home == column.key)])
-
-
-def _first_of(lost: list[str]) -> str:
-    return lost[0] if lost else ""
 
 
 def _is_unchecked(obj: Object) -> bool:

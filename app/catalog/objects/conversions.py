@@ -41,6 +41,12 @@ def keeps_every_value(old: str, new: str) -> bool:
     return after in _WIDER.get(before, set()) and not _sizes(new)
 
 
+def is_rewritten(old: str, new: str) -> bool:
+    """Whether every row is written again: not for a varchar that only gets longer."""
+    texts = {_named(old), _named(new)} <= {"text", "character varying"}
+    return old != new and not (texts and keeps_every_value(old, new))
+
+
 def _fits(old: list[int], new: list[int]) -> bool:
     if not new:
         return True
