@@ -124,6 +124,16 @@ class MigrationError(AppError):
     """{what}. {remedy}."""
 
 
+class DataLossError(AppError):
+    """This migration would lose data:{losses}
+
+    If something was renamed, say so: --rename rcas.titel=title. Otherwise run again with --confirm-data-loss.
+    """
+
+    def __init__(self, losses: list[str]) -> None:
+        super().__init__(losses="".join(f"\n  {loss}" for loss in losses))
+
+
 class UnreadableSchemaError(AppError):
     """The schema has what cannot be compared: {names}. Drop it, or keep it in a database of its own."""
 
