@@ -14,7 +14,9 @@ def about_creation(obj: Object, parts: list[Object]) -> str:
     if isinstance(obj, Index):
         return f"{obj.table} cannot be written while the index is built"
     if isinstance(obj, NotNull):
-        return f"nobody reads or writes {obj.table} while every row is looked at; fails where one has no value"
+        return (
+            f"nobody reads or writes {obj.table} while every row is looked at; fails where one has no value"
+        )
     if isinstance(obj, Constraint):
         return _constraint(obj)
     if isinstance(obj, Column):
@@ -46,8 +48,12 @@ def _constraint(constraint: Constraint) -> str:
         tables = " and ".join(dict.fromkeys((constraint.table, constraint.referenced)))
         return f"{tables} cannot be written while every row is checked; fails where one points nowhere"
     if constraint.type == "c":
-        return f"nobody reads or writes {constraint.table} while every row is checked; fails where one breaks it"
-    return f"nobody reads or writes {constraint.table} while the index is built; fails where two rows are equal"
+        return (
+            f"nobody reads or writes {constraint.table} while every row is checked; fails where one breaks it"
+        )
+    return (
+        f"nobody reads or writes {constraint.table} while the index is built; fails where two rows are equal"
+    )
 
 
 def _column(column: Column, parts: list[Object]) -> str:

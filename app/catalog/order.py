@@ -125,6 +125,8 @@ def _free_names_first(made: Graph, changes: Changes, old: Reading, new: Reading)
 def _merge_with_homes(made: Graph, keys: set[Key], verb: Verb, reading: Reading) -> None:
     """What belongs to a column goes to the column first, and with it to the table."""
     objects = [reading.objects[key] for key in keys]
-    for obj in sorted(objects, key=lambda one: (one.home is None or one.home[0] == "table", one.rank, one.key)):
+    for obj in sorted(
+        objects, key=lambda one: (one.home is None or one.home[0] == "table", one.rank, one.key)
+    ):
         if obj.home in keys and (verb == "drop" or obj.comes_with_home):
             made.merge(Task(verb, obj.key), Task(verb, obj.home))

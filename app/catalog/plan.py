@@ -23,6 +23,7 @@ from app.catalog.reading import Reading
 
 _PHASES = {"drop": 0, "alter": 1, "create": 2}
 _ACCESS = 90
+_SECTION = 10  # ranks with the same tens stand together in a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,15 @@ class Step:
     group: str = ""
     note: str = ""
     loses: str = ""
+    section: int = 0
 
 
 def plan(old: Reading, new: Reading) -> list[Step]:
     """The steps from one reading to the other; none where they are equal."""
     pairs = list(renames(old, new))
-    names = [Step((statement,), after.group) for before, after in pairs if (statement := after.rename(before))]
+    names = [
+        Step((statement,), after.group) for before, after in pairs if (statement := after.rename(before))
+    ]
     old = renamed(old, pairs)
     found = changes(old, new)
     steps = list(_lifting(_Writer(found, old, new), old))
@@ -63,7 +67,7 @@ class _Writer:
     def __iter__(self) -> Iterator[tuple[Task, Object, Step]]:
         for task in self.graph.line(self._place):
             obj = (self.old if task.verb == "drop" else self.new).objects[task.key]
-            yield task, obj, self._step(task, obj)
+            yield task, obj, replace(self._step(task, obj), section=obj.rank // _SECTION)
 
     def _place(self, task: Task) -> tuple[int, str, int, Key]:
         if task.verb == "drop":

@@ -108,7 +108,9 @@ def _objects(database: peewee.Database) -> Iterator[tuple[Address, Object]]:
             yield address, kind(*values).respelled(canonical)
 
 
-def _comments(database: peewee.Database, found: Mapping[Address, Object]) -> Iterator[tuple[Address, Comment]]:
+def _comments(
+    database: peewee.Database, found: Mapping[Address, Object]
+) -> Iterator[tuple[Address, Comment]]:
     unreadable = []
     for class_, oid, sub, column, text, described in database.execute_sql(Comment.query).fetchall():
         of = found.get((class_, oid, sub)) or found.get((class_, oid, 0))
@@ -128,7 +130,9 @@ def _addresses(database: peewee.Database, query: str) -> list[tuple[Address, Add
 
 
 def _needs(
-    found: Mapping[Address, Object], aliases: Mapping[Address, Address], edges: Iterable[tuple[Address, Address]]
+    found: Mapping[Address, Object],
+    aliases: Mapping[Address, Address],
+    edges: Iterable[tuple[Address, Address]],
 ) -> dict[Key, frozenset[Key]]:
     keys = {address: obj.key for address, obj in found.items()}
     keys |= {alias: keys[meant] for alias, meant in aliases.items() if meant in keys}

@@ -51,7 +51,10 @@ _QUERIES = [
         AND {ours("n")} WHERE p.prokind = '{kind}'"""
         for kind, what in _FUNCTIONS.items()
     ),
-    *(f"SELECT concat('{what} ', {name}) FROM {catalog} WHERE {_OWN}" for catalog, (what, name) in _WHOLE.items()),
+    *(
+        f"SELECT concat('{what} ', {name}) FROM {catalog} WHERE {_OWN}"
+        for catalog, (what, name) in _WHOLE.items()
+    ),
     "SELECT 'extension ' || extname FROM pg_extension WHERE extname <> 'plpgsql'",
     "SELECT concat('security label on ', pg_describe_object(classoid, objoid, objsubid)) FROM pg_seclabel",
     f"SELECT 'partition or child table ' || c.oid::regclass {_CLASS} JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relkind = 'r'",

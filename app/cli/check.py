@@ -12,9 +12,10 @@ from flask.cli import with_appcontext
 
 from app import migrate
 from app.catalog import judge, read_tables
+from app.cli.drift import drifted
 from app.config import Settings
 from app.database import STALE_TIMEOUT, WAIT_TIMEOUT, db
-from app.errors import DatabaseUnavailableError, UnsafeRoleError
+from app.errors import DatabaseUnavailableError, MigrationError, UnreadableSchemaError, UnsafeRoleError
 from app.tenancy import platform_scope
 
 FINDINGS = 1
@@ -77,6 +78,7 @@ def _all(settings: Settings) -> Checks:
     )
     yield _migrations()
     yield from _schema()
+    yield from _drift(settings)
 
 
 def _settings(settings: Settings) -> Check:
@@ -130,6 +132,24 @@ def _schema() -> Checks:
         yield Check(
             "tenants", f"{scoped} tenant tables, each with row-level security forced and tenant_id indexed"
         )
+
+
+def _drift(settings: Settings) -> Checks:
+    if not settings.db_owner_password:
+        # only the owner may make the scratch database that the migrations are run in
+        yield Check(
+            "drift", "not looked for: it takes DB_OWNER_PASSWORD, which a serving process does not need"
+        )
+        return
+    try:
+        findings = drifted(settings)
+    except (MigrationError, UnreadableSchemaError) as error:
+        yield Check("drift", "not to be told", str(error))
+        return
+    for finding in findings:
+        yield Check(finding.rule, f"{finding.where}: {finding.why}", finding.remedy)
+    if not findings:
+        yield Check("drift", "none: database, migrations and models are one")
 
 
 def _print(checks: list[Check]) -> None:

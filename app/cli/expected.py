@@ -24,12 +24,16 @@ def by_models(scratch: Settings) -> Reading:
     return reading
 
 
-def by_migrations(scratch: Settings) -> Reading:
-    """The schema all migrations make, left in the scratch database. Raises MigrationError."""
+def by_migrations(scratch: Settings, *, until: str | None = None) -> Reading:
+    """The schema the migrations make, left in the scratch database. Raises MigrationError.
+
+    May be called again for those after `until`.
+    """
     database = migrate.MigrationDatabase(scratch)
     try:
-        for _ in migrate.migrate(database):
-            pass
+        for step in migrate.migrate(database):
+            if step.name == until:
+                break
         return actual(database)
     finally:
         database.close_all()

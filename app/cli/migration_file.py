@@ -6,7 +6,10 @@ from itertools import groupby
 
 from app.catalog import Step
 
-_WIDTH = 108
+_WIDTH = 106  # the linter's 110, less what quotes and semicolons add
+_FUNCTIONS = ("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+# where a line is broken rather than anywhere else
+_JOINTS = re.compile(r" (?=WHERE |FOR EACH |EXECUTE |REFERENCES |USING |CHECK )")
 _TOKENS = re.compile(r"(?:'(?:[^']|'')*'|\"[^\"]*\"|[^\s'\"])+")
 _WORDS = {
     "character varying": "varchar",
@@ -24,29 +27,42 @@ from app.migrate import MigrationDatabase
 {constants}
 
 def migrate(migrator: Migrator, database: MigrationDatabase, *, fake: bool = False) -> None:
-    """There."""
+    """{there}"""
 {up}
 
 def rollback(migrator: Migrator, database: MigrationDatabase, *, fake: bool = False) -> None:
-    """And back."""
+    """{back}"""
 {down}'''
 
 Spelling = Callable[[str], str]
 
 
-def migration_text(title: str, up: list[Step], down: list[Step], *, role: str, spell: Spelling) -> str:
+def migration_text(name: str, up: list[Step], down: list[Step], *, role: str, spell: Spelling) -> str:
     """The file, with each statement as `spell` writes it and `role` left to the database."""
-    constants, bodies = [], {}
+    constants, bodies = [], _sentences(name, up, down)
     for name, steps in (("UP", up), ("DOWN", down)):
         texts, calls = _pieces(name, steps, role, spell)
         constants += [f'{constant} = """\n{text}\n"""\n' for constant, text in texts]
         bodies[name.lower()] = "".join(f"    {call}\n" for call in calls)
-    return _TEXT.format(title=title, constants="\n".join(constants), **bodies)
+    return _TEXT.format(constants="\n".join(constants), **bodies)
+
+
+def _sentences(name: str, up: list[Step], down: list[Step]) -> dict[str, str]:
+    words = name.replace("_", " ").capitalize()
+    groups = ", ".join(dict.fromkeys(step.group for step in up if step.group)) or "what belongs to no table"
+    losses = " and ".join(step.loses for step in down if step.loses)
+    title = _fitting(f"{words}: a change of {groups}.", f"{words}: a change of several tables.")
+    back = _fitting(f"Take it back, and with it {losses}." if losses else "Take it back.", "Take it back.")
+    return {"title": title, "there": f"{words}.", "back": back}
+
+
+def _fitting(sentence: str, short: str) -> str:
+    return sentence if len(sentence) <= _WIDTH - 10 else short
 
 
 def readable(statement: str) -> str:
     """As a person would write it, without the casts PostgreSQL adds and adds again."""
-    if "FUNCTION" in statement.partition("(")[0]:
+    if statement.startswith(_FUNCTIONS):
         return statement
     for long, short in _WORDS.items():
         statement = statement.replace(long, short)
@@ -60,16 +76,22 @@ def verbatim(statement: str) -> str:
 
 
 def _wrapped(line: str) -> Iterator[str]:
-    """Lines that fit, broken between words and never within quotes."""
-    if len(line) <= _WIDTH:
-        yield line
-        return
+    """Lines that fit, broken at a joint if that is enough, else between words; never within quotes."""
     indent = line[: len(line) - len(line.lstrip())]
+    for place in _JOINTS.finditer(line):
+        head, tail = line[: place.start()], indent + "    " + line[place.end() :]
+        if len(line) > _WIDTH >= max(len(head), len(tail)) and head.count("'") % 2 == 0:
+            yield from (head, tail)
+            return
+    yield from _filled(line, indent)
+
+
+def _filled(line: str, indent: str) -> Iterator[str]:
     current = ""
     for token in _TOKENS.findall(line):
         if current and len(indent) + len(current) + 1 + len(token) > _WIDTH:
             yield indent + current
-            indent, current = line[: len(line) - len(line.lstrip())] + "    ", token
+            current, indent = token, indent if indent.startswith("     ") else indent + "    "
         else:
             current = f"{current} {token}" if current else token
     yield indent + current
@@ -113,7 +135,7 @@ def _sql(run: Iterable[tuple[Step, str]], spell: Spelling) -> str:
     lines: list[str] = []
     last: Step | None = None
     for step, statement in run:
-        if last is not None and (step.group != last.group or "\n" in statement):
+        if last is not None and (step.group, step.section) != (last.group, last.section):
             lines.append("")
         if step is not last:
             lines += [f"-- {remark}" for remark in _remarks(step)]

@@ -41,7 +41,9 @@ class Revision:
 
 @click.command("db-revision")
 @click.argument("name")
-@click.option("--rename", "renames", multiple=True, metavar="OLD=NEW", help="rcas.titel=title, machines=devices")
+@click.option(
+    "--rename", "renames", multiple=True, metavar="OLD=NEW", help="rcas.titel=title, machines=devices"
+)
 @click.option("--confirm-data-loss", is_flag=True, help="Write it even if it drops what holds data.")
 @with_appcontext
 def db_revision(name: str, renames: tuple[str, ...], confirm_data_loss: bool) -> None:
@@ -102,7 +104,7 @@ def _tried(settings: Settings, migrated: Settings, revision: Revision) -> str:
     """The text that was run both ways and left no difference: readable, else PostgreSQL's own words."""
     role = OwnerDatabase(settings).application_role.strip('"')
     for spell in (readable, verbatim):
-        text = migration_text(_title(revision), revision.up, revision.down, role=role, spell=spell)
+        text = migration_text(revision.name, revision.up, revision.down, role=role, spell=spell)
         with scratch(settings, template=migrated.db_name) as trial:
             fault = _fault(trial, text, revision)
         if not fault:
@@ -133,13 +135,6 @@ def _run(database: OwnerDatabase, function: object) -> None:
     with database.transaction():
         function(migrator, database, fake=False)  # type: ignore[operator] # what every migration defines
         migrator()
-
-
-def _title(revision: Revision) -> str:
-    groups = list(dict.fromkeys(step.group for step in revision.up if step.group))
-    tables = {key[1] for reading in (revision.before, revision.after) for key in reading.objects if key[0] == "table"}
-    touched = ", ".join(group for group in groups if group in tables) or "what belongs to no table"
-    return f"{revision.name.replace('_', ' ').capitalize()}: {touched}."
 
 
 def _next_number() -> int:

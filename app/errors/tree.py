@@ -125,13 +125,14 @@ class MigrationError(AppError):
 
 
 class DataLossError(AppError):
-    """This migration would lose data:{losses}
+    """This migration would lose data.
 
-    If something was renamed, say so: --rename rcas.titel=title. Otherwise run again with --confirm-data-loss.
+    If something was renamed, say so: --rename rcas.titel=title. If it may be lost, run again
+    with --confirm-data-loss. It would lose:{lines}
     """
 
     def __init__(self, losses: list[str]) -> None:
-        super().__init__(losses="".join(f"\n  {loss}" for loss in losses))
+        super().__init__(lines="".join(f"\n  {loss}" for loss in losses))
 
 
 class UnreadableSchemaError(AppError):

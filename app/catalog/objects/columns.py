@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from app.catalog.objects.base import Key, Object, ours
-from app.catalog.objects.conversions import conversion, keeps_every_value
+from app.catalog.objects.conversions import conversion, may_lose
 from app.catalog.objects.sequences import MAXIMUM
 
 _FROM = f"""FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
@@ -96,7 +96,7 @@ WHERE {_LIVE} ORDER BY c.oid, a.attnum
 
     def loses_from(self, old: Self) -> str:
         """What the change of type may cut off."""
-        if keeps_every_value(old.type, self.type):
+        if not may_lose(old.type, self.type):
             return ""
         return f"what {self.table}.{self.name} holds as {old.type} and cannot hold as {self.type}"
 

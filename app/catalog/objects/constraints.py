@@ -23,6 +23,7 @@ SELECT 'pg_constraint'::regclass::oid, k.oid, 0, c.oid::regclass::text, quote_id
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_class f ON f.oid = k.confrelid
 WHERE k.contype IN ('p', 'u', 'c', 'x', 'f') AND {ours("n")}
+ORDER BY 4, position(k.contype::text IN 'pfucx'), 5
 """
     kind: ClassVar[str] = "constraint"
     rank: ClassVar[int] = 20

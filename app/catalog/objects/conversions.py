@@ -33,6 +33,11 @@ def conversion(column: str, old: str, new: str) -> str:
     return f" USING {column}::text::{new}"
 
 
+def may_lose(old: str, new: str) -> bool:
+    """Whether a value can be cut off without an error: rounded, or stripped of its time of day."""
+    return _named(new) not in _TEXTS and not keeps_every_value(old, new)
+
+
 def keeps_every_value(old: str, new: str) -> bool:
     """Whether the new type holds every value of the old one."""
     before, after = _named(old), _named(new)

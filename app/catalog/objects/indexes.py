@@ -21,6 +21,7 @@ SELECT 'pg_class'::regclass::oid, i.oid, 0, c.oid::regclass::text, quote_ident(i
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid AND c.relkind = 'r'
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE {ours("n")} AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))
+ORDER BY 4, 5
 """
     kind: ClassVar[str] = "index"
     rank: ClassVar[int] = 30
