@@ -84,8 +84,9 @@ def _clear_the_way(found: Changes, old: Reading, new: Reading) -> None:
 
 def _stands_on(found: Changes, old: Reading, new: Reading, key: Key, dependant: Key) -> bool:
     if key in found.dropped:
-        # what no longer needs it is altered before it goes
-        return dependant not in found.altered or key in new.needs[dependant]
+        # what is altered so that it no longer needs it is altered before it goes
+        leaves = dependant in found.altered and new.objects[dependant].rebinds
+        return not leaves or key in new.needs[dependant]
     if key in found.replaced:
         return dependant[0] != Column.kind
     return key in found.altered and _disturbs(old.objects[key], new.objects[key], old.objects[dependant])

@@ -138,8 +138,13 @@ def _needs(
     keys |= {alias: keys[meant] for alias, meant in aliases.items() if meant in keys}
     needs: dict[Key, set[Key]] = {obj.key: set(obj.needs) for obj in found.values()}
     for dependant, needed in edges:
-        one, other = keys.get(dependant), keys.get(needed)
+        one, other = _key(keys, dependant), _key(keys, needed)
         # that a sequence goes with its column is an object of its own
         if one and other and one != other and not (one[0] == "sequence" and other[0] == "column"):
             needs[one].add(other)
     return {key: frozenset(needed) for key, needed in needs.items()}
+
+
+def _key(keys: Mapping[Address, Key], address: Address) -> Key | None:
+    """The object at an address; a view's column is the view."""
+    return keys.get(address) or keys.get((*address[:2], 0))

@@ -8,32 +8,33 @@ folded into what their author wrote.
 import re
 
 _LITERAL = r"'(?:[^']|'')*'"
-_ELEMENT = rf"{_LITERAL}(?:::character varying)?(?:::text)?"
-_ARRAY = rf"ARRAY\[{_ELEMENT}(?:, {_ELEMENT})*\]"
-_COLUMN = r'(?<![\w."])(?P<column>(?:[a-z_]\w*|"(?:[^"]|"")+")(?:\.(?:[a-z_]\w*|"(?:[^"]|"")+"))?)'
-_MEMBERSHIP = re.compile(
-    rf"{_COLUMN}(?:::text)? (?P<operator>= ANY|<> ALL) \((?P<array>{_ARRAY}(?:::text\[\])?|\({_ARRAY}\)::text\[\])\)"
-)
 _VARCHAR = rf"{_LITERAL}::character varying"
-_VARCHARS = re.compile(rf"ARRAY\[(?P<elements>{_VARCHAR}(?:, {_VARCHAR})*)\]::text\[\]")
+
+
+def _array(element: str) -> str:
+    return rf"ARRAY\[{element}(?:, {element})*\]"
+
+
+# of a varchar: the array cast as a whole or element by element, the column with it
+_OF_VARCHARS = re.compile(
+    rf"::text (?P<operator>= ANY|<> ALL) "
+    rf"\((?P<array>\(?{_array(_VARCHAR)}\)?::text\[\]|{_array(_VARCHAR + '::text')})\)"
+)
+_OF_TEXTS = re.compile(rf"(?<!::text) (?P<operator>= ANY|<> ALL) \((?P<array>{_array(_LITERAL + '::text')})\)")
+_LITERALS = re.compile(_LITERAL)
 # a scalar subquery is given a column named after the function it calls
 _CALL = r"\( SELECT (?P<call>(?:\w+\.)?(?P<name>\w+)\(\)) AS (?P=name)\)"
 _CALLS = re.compile(rf"\({_CALL}\)|{_CALL.replace('call>', 'bare>').replace('name', 'title')}")
-_LITERALS = re.compile(_LITERAL)
 
 
 def canonical(expression: str) -> str:
     """The one spelling of an expression."""
-    return _CALLS.sub(_called, _VARCHARS.sub(_cast, _MEMBERSHIP.sub(_listed, expression)))
+    return _CALLS.sub(_called, _OF_TEXTS.sub(_listed, _OF_VARCHARS.sub(_listed, expression)))
 
 
 def _listed(match: re.Match[str]) -> str:
     operator = "IN" if match["operator"] == "= ANY" else "NOT IN"
-    return f"{match['column']} {operator} ({', '.join(_LITERALS.findall(match['array']))})"
-
-
-def _cast(match: re.Match[str]) -> str:
-    return f"ARRAY[{', '.join(f'{text}::text' for text in re.findall(_VARCHAR, match['elements']))}]"
+    return f" {operator} ({', '.join(_LITERALS.findall(match['array']))})"
 
 
 def _called(match: re.Match[str]) -> str:

@@ -22,6 +22,8 @@ class Object:
     kind: ClassVar[str] = ""
     # what comes first where nothing else decides; what is dropped goes the other way round
     rank: ClassVar[int] = 0
+    # whether altering it leaves behind what it needed before
+    rebinds: ClassVar[bool] = False
     # the fields that PostgreSQL wrote from a parsed expression
     expressions: ClassVar[tuple[str, ...]] = ()
 

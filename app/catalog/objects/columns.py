@@ -28,6 +28,7 @@ WHERE {_LIVE} ORDER BY c.oid, a.attnum
 """
     kind: ClassVar[str] = "column"
     rank: ClassVar[int] = 11
+    rebinds: ClassVar[bool] = True
     expressions: ClassVar[tuple[str, ...]] = ("generated",)
     table: str
     name: str
@@ -142,6 +143,7 @@ WHERE a.attgenerated = ''
 """
     kind: ClassVar[str] = "default"
     rank: ClassVar[int] = 12
+    rebinds: ClassVar[bool] = True
     expressions: ClassVar[tuple[str, ...]] = ("expression",)
     expression: str
 

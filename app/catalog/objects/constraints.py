@@ -19,7 +19,7 @@ class Constraint(Object):
 SELECT 'pg_constraint'::regclass::oid, k.oid, 0, c.oid::regclass::text, quote_ident(k.conname), k.contype::text,
        pg_get_constraintdef(k.oid, true), coalesce(f.oid::regclass::text, ''),
        ARRAY(SELECT quote_ident(a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (k.conkey)
-             ORDER BY a.attnum)
+             ORDER BY 1)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_class f ON f.oid = k.confrelid
 WHERE k.contype IN ('p', 'u', 'c', 'x', 'f') AND {ours("n")}

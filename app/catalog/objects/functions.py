@@ -25,6 +25,7 @@ WHERE p.prokind = 'f' AND {ours("n")}
 """
     kind: ClassVar[str] = "function"
     rank: ClassVar[int] = 5
+    rebinds: ClassVar[bool] = True
     name: str
     arguments: str
     result: str

@@ -68,6 +68,7 @@ WHERE c.relkind = 'S' AND {ours("n")}
 """
     kind: ClassVar[str] = "sequence owner"
     rank: ClassVar[int] = 21
+    rebinds: ClassVar[bool] = True
     table: str
     column: str
     name: str
