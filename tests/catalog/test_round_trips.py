@@ -1,12 +1,14 @@
 """From any schema to any other and back: nothing is left to compare, and pg_dump sees no difference."""
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as limits
 
-from app.catalog import plan
+from app.catalog import Reading, plan, read
 from tests.catalog.pairs import Place, turned
-from tests.catalog.parts import PARTS, schemas
+from tests.catalog.parts import schemas
 
-FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+# two databases for all examples: each begins with a reset
+FEW = limits(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @FEW
@@ -21,10 +23,9 @@ def test_there_and_back(places: tuple[Place, Place], old: str, new: str) -> None
     assert_is(here, before, before_dump)
 
 
-def assert_is(place, reading, dumped) -> None:
-    """It reads the same, and pg_dump says the same."""
-    from app.catalog import read
+def assert_is(place: Place, wanted: Reading, dumped: list[str]) -> None:
+    """A place reads as wanted, and pg_dump says the same of it."""
     found = read(place.database)
-    assert plan(found, reading) == []
-    assert found == reading
+    assert plan(found, wanted) == []
+    assert found == wanted
     assert place.dump() == dumped

@@ -67,8 +67,11 @@ ORDER BY 4, position(k.contype::text IN 'pfucx'), 5
 
     @property
     def parsed(self) -> bool:
-        """Checks, exclusions and keys; a plain index is made anew by PostgreSQL itself."""
-        return self.type in {"c", "x", "f"}
+        """Checks, exclusions and keys; a plain index is made anew by PostgreSQL itself.
+
+        Not so one that INCLUDEs the column while a foreign key stands on it.
+        """
+        return self.type in {"c", "x", "f"} or " INCLUDE " in self.clause
 
     @property
     def target(self) -> str:

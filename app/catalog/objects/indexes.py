@@ -45,8 +45,8 @@ ORDER BY 4, 5
 
     @property
     def parsed(self) -> bool:
-        """When it has an expression or a condition."""
-        return self.computed
+        """When it has an expression or a condition, or INCLUDEs what a foreign key does not need."""
+        return self.computed or " INCLUDE " in self.clause
 
     @property
     def target(self) -> str:
