@@ -25,16 +25,19 @@ WHERE objid >= 16384 AND refobjid >= 16384 AND deptype IN ('n', 'a', 'i')
 # the addresses under which pg_depend means something else: a view by its rule, a table by its row type,
 # an array by its element, a constraint by its index, a generated column by its expression
 _ALIASES = """
-SELECT 'pg_rewrite'::regclass::oid, oid, 0, 'pg_class'::regclass::oid, ev_class, 0 FROM pg_rewrite WHERE oid >= 16384
+SELECT 'pg_rewrite'::regclass::oid, oid, 0, 'pg_class'::regclass::oid, ev_class, 0 FROM pg_rewrite
+    WHERE oid >= 16384
 UNION ALL SELECT 'pg_type'::regclass, oid, 0, 'pg_class'::regclass, typrelid, 0 FROM pg_type
 WHERE typrelid >= 16384 AND typelem = 0
-UNION ALL SELECT 'pg_type'::regclass, t.oid, 0, CASE e.typrelid WHEN 0 THEN 'pg_type'::regclass ELSE 'pg_class' END,
+UNION ALL SELECT 'pg_type'::regclass, t.oid, 0, CASE e.typrelid WHEN 0 THEN 'pg_type'::regclass
+    ELSE 'pg_class' END,
     CASE e.typrelid WHEN 0 THEN e.oid ELSE e.typrelid END, 0
 FROM pg_type t JOIN pg_type e ON e.typarray = t.oid WHERE e.oid >= 16384
 UNION ALL SELECT 'pg_class'::regclass, conindid, 0, 'pg_constraint'::regclass, oid, 0 FROM pg_constraint
 WHERE contype IN ('p', 'u', 'x')
 UNION ALL SELECT 'pg_attrdef'::regclass, d.oid, 0, 'pg_class'::regclass, d.adrelid, d.adnum
-FROM pg_attrdef d JOIN pg_attribute a ON (a.attrelid, a.attnum) = (d.adrelid, d.adnum) WHERE a.attgenerated <> ''
+FROM pg_attrdef d JOIN pg_attribute a ON (a.attrelid, a.attnum) = (d.adrelid, d.adnum)
+    WHERE a.attgenerated <> ''
 """
 
 

@@ -20,7 +20,9 @@ _OF_VARCHARS = re.compile(
     rf"::text (?P<operator>= ANY|<> ALL) "
     rf"\((?P<array>\(?{_array(_VARCHAR)}\)?::text\[\]|{_array(_VARCHAR + '::text')})\)"
 )
-_OF_TEXTS = re.compile(rf"(?<!::text) (?P<operator>= ANY|<> ALL) \((?P<array>{_array(_LITERAL + '::text')})\)")
+_OF_TEXTS = re.compile(
+    rf"(?<!::text) (?P<operator>= ANY|<> ALL) \((?P<array>{_array(_LITERAL + '::text')})\)"
+)
 _LITERALS = re.compile(_LITERAL)
 # a scalar subquery is given a column named after the function it calls
 _CALL = r"\( SELECT (?P<call>(?:\w+\.)?(?P<name>\w+)\(\)) AS (?P=name)\)"

@@ -149,7 +149,7 @@ def _drift(settings: Settings) -> Checks:
     for finding in findings:
         yield Check(finding.rule, f"{finding.where}: {finding.why}", finding.remedy)
     if not findings:
-        yield Check("drift", "none: database, migrations and models are one")
+        yield Check("drift", "none: the migrations make what is there, and what the models say")
 
 
 def _print(checks: list[Check]) -> None:

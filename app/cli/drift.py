@@ -4,7 +4,7 @@ from contextlib import closing
 
 from app import catalog, migrate
 from app.catalog import Finding, Reading
-from app.cli import expected
+from app.cli.expected import actual, by_migrations, by_models
 from app.cli.scratch import scratch
 from app.config import Settings
 from app.database import OwnerDatabase
@@ -19,11 +19,11 @@ def drifted(settings: Settings) -> list[Finding]:
     """
     with closing(OwnerDatabase(settings)) as database:
         done = migrate.applied(database)
-        found = expected.actual(database)
+        found = actual(database)
     with scratch(settings) as empty:
-        models = expected.by_models(empty)
-        made = expected.by_migrations(empty, until=done[-1]) if done else None
-        complete = expected.by_migrations(empty) if done != migrate.file_names() or made is None else made
+        models = by_models(empty)
+        made = by_migrations(empty, until=done[-1]) if done else None
+        complete = by_migrations(empty) if done != migrate.file_names() or made is None else made
     return [
         *catalog.drift(found, made or Reading({}, {}), by="the migrations"),
         *catalog.drift(complete, models, by="the models", remedy=_REVISION),

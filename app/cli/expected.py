@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from peewee import PeeweeException
+import psycopg2
 
 from app import catalog, migrate
 from app.catalog import Reading
@@ -47,6 +47,6 @@ def actual(database: OwnerDatabase) -> Reading:
 def _built(database: OwnerDatabase, statement: str) -> None:
     try:
         run(database, statement)
-    except (PeeweeException, OSError) as error:
+    except psycopg2.Error as error:
         what = f"PostgreSQL refuses what the models say: {str(error).strip()} in: {statement.strip()}"
         raise MigrationError(what=what, remedy="Mend the model and run again") from error

@@ -37,9 +37,9 @@ def rollback(migrator: Migrator, database: MigrationDatabase, *, fake: bool = Fa
 Spelling = Callable[[str], str]
 
 
-def migration_text(name: str, up: list[Step], down: list[Step], *, role: str, spell: Spelling) -> str:
+def migration_text(title: str, up: list[Step], down: list[Step], *, role: str, spell: Spelling) -> str:
     """The file, with each statement as `spell` writes it and `role` left to the database."""
-    constants, bodies = [], _sentences(name, up, down)
+    constants, bodies = [], _sentences(title, up, down)
     for name, steps in (("UP", up), ("DOWN", down)):
         texts, calls = _pieces(name, steps, role, spell)
         constants += [f'{constant} = """\n{text}\n"""\n' for constant, text in texts]
@@ -77,10 +77,13 @@ def verbatim(statement: str) -> str:
 
 def _wrapped(line: str) -> Iterator[str]:
     """Lines that fit, broken at a joint if that is enough, else between words; never within quotes."""
+    if len(line) <= _WIDTH:
+        yield line
+        return
     indent = line[: len(line) - len(line.lstrip())]
     for place in _JOINTS.finditer(line):
         head, tail = line[: place.start()], indent + "    " + line[place.end() :]
-        if len(line) > _WIDTH >= max(len(head), len(tail)) and head.count("'") % 2 == 0:
+        if _WIDTH >= max(len(head), len(tail)) and head.count("'") % 2 == 0:
             yield from (head, tail)
             return
     yield from _filled(line, indent)
@@ -98,7 +101,7 @@ def _filled(line: str, indent: str) -> Iterator[str]:
 
 
 def _pieces(
-    name: str, steps: list[Step], role: str, spell: Spelling
+    constant: str, steps: list[Step], role: str, spell: Spelling
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Constants and the calls that run them; what names the role is a call of its own."""
     texts: list[tuple[str, str]] = []
@@ -107,9 +110,9 @@ def _pieces(
         if names_role:
             calls += [_call(statement, role) for _, statement in run]
         else:
-            constant = name if not texts else f"{name}_{len(texts) + 1}"
-            texts.append((constant, _sql(run, spell)))
-            calls.append(f"migrator.sql({constant})")
+            name = f"{constant}_{len(texts) + 1}" if texts else constant
+            texts.append((name, _sql(run, spell)))
+            calls.append(f"migrator.sql({name})")
     return texts, calls
 
 

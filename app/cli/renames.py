@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import click
 
@@ -72,11 +73,11 @@ def _check(option: str, rename: Rename, models: Reading, migrated: Reading) -> N
 def _candidates(migrated: Reading, models: Reading) -> Iterator[tuple[Table | Column, Table | Column]]:
     gone = [obj for key, obj in migrated.objects.items() if key not in models.objects]
     made = [obj for key, obj in models.objects.items() if key not in migrated.objects]
-    for old in gone:
-        for new in made:
-            if isinstance(old, Table) and isinstance(new, Table):
+    for old, new in product(gone, made):
+        match old, new:
+            case Table(), Table():
                 yield old, new
-            elif isinstance(old, Column) and isinstance(new, Column) and old.table == new.table:
+            case Column(table=before), Column(table=after) if before == after:
                 yield old, new
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import psycopg2
 from flask.cli import with_appcontext
 from peewee import PeeweeException
 from peewee_migrate import Migrator
 
 from app import migrate
 from app.catalog import Reading, Step, plan
-from app.cli import expected
+from app.cli.expected import actual, by_migrations, by_models
 from app.cli.migration_file import migration_text, readable, verbatim
 from app.cli.renames import Rename, asked, parsed
 from app.cli.scratch import run, scratch
@@ -70,8 +71,8 @@ def _refuse_name(name: str) -> None:
 
 
 def _compare(name: str, migrated: Settings, options: tuple[str, ...]) -> Revision | None:
-    models = expected.by_models(migrated)
-    before = expected.by_migrations(migrated)
+    models = by_models(migrated)
+    before = by_migrations(migrated)
     renames = parsed(options, models, before)
     start = _renamed(migrated, renames) if renames else before
     if not options and sys.stdin.isatty() and (renames := list(asked(before, models))):
@@ -87,9 +88,9 @@ def _renamed(migrated: Settings, renames: list[Rename]) -> Reading:
         for rename in renames:
             try:
                 run(database, rename.up.statements[0])
-            except (PeeweeException, OSError) as error:
+            except psycopg2.Error as error:
                 raise MigrationError(what=str(error).strip(), remedy="Name a column that is there") from error
-        reading = expected.actual(database)
+        reading = actual(database)
         transaction.rollback(begin=False)
     return reading
 
@@ -124,7 +125,7 @@ def _fault(trial: Settings, text: str, revision: Revision) -> str:
                 _run(database, functions[direction])
             except PeeweeException as error:
                 return f"{direction}: {str(error).strip()}"
-            if left := plan(expected.actual(database), wanted):
+            if left := plan(actual(database), wanted):
                 return f"{direction} leaves {'; '.join(left[0].statements)}"
     return ""
 

@@ -125,7 +125,7 @@ class MigrationError(AppError):
 
 
 class DataLossError(AppError):
-    """This migration would lose data.
+    """The migration would lose data.
 
     If something was renamed, say so: --rename rcas.titel=title. If it may be lost, run again
     with --confirm-data-loss. It would lose:{lines}

@@ -1,5 +1,8 @@
 """Parts a schema may have or not, each in several variations, to draw pairs of schemas from."""
 
+# SQL is harder to read in pieces
+# ruff: noqa: E501
+
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -23,19 +26,28 @@ V = variation
 _TRIGGER = "LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$"
 # in the order in which they can be created; each part is drawn as one of its variations or as nothing
 PARTS: list[list[Variation]] = [
-    [V("CREATE SCHEMA side", gives="side"), V("CREATE SCHEMA side; COMMENT ON SCHEMA side IS 'it''s'", gives="side")],
+    [
+        V("CREATE SCHEMA side", gives="side"),
+        V("CREATE SCHEMA side; COMMENT ON SCHEMA side IS 'it''s'", gives="side"),
+    ],
     [
         V("CREATE TYPE mood AS ENUM ('low', 'high')", gives="mood low"),
         V("CREATE TYPE mood AS ENUM ('low', 'mid', 'high')", gives="mood low mid"),
         V("CREATE TYPE mood AS ENUM ('high', 'low')", gives="mood low"),
         V("CREATE TYPE mood AS ENUM ('mid', 'high'); GRANT USAGE ON TYPE mood TO reader", gives="mood mid"),
     ],
-    [V("CREATE TYPE side.level AS ENUM ('one')", "side", "level"), V("CREATE TYPE side.level AS ENUM ()", "side")],
+    [
+        V("CREATE TYPE side.level AS ENUM ('one')", "side", "level"),
+        V("CREATE TYPE side.level AS ENUM ()", "side"),
+    ],
     [
         V("CREATE FUNCTION f(n int) RETURNS int LANGUAGE sql IMMUTABLE RETURN n + 1", gives="f"),
         V("CREATE FUNCTION f(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n + 2'", gives="f"),
         V("CREATE FUNCTION f(n int) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN n + 1", gives="f"),
-        V("CREATE FUNCTION f(n int, m int DEFAULT 3) RETURNS int LANGUAGE sql IMMUTABLE RETURN n + m", gives="f"),
+        V(
+            "CREATE FUNCTION f(n int, m int DEFAULT 3) RETURNS int LANGUAGE sql IMMUTABLE RETURN n + m",
+            gives="f",
+        ),
         V(
             "CREATE FUNCTION f(n int) RETURNS int LANGUAGE sql IMMUTABLE SECURITY DEFINER SET search_path = '' RETURN n;"
             "REVOKE EXECUTE ON FUNCTION f(int) FROM PUBLIC; GRANT EXECUTE ON FUNCTION f(int) TO reader",
@@ -52,15 +64,24 @@ PARTS: list[list[Variation]] = [
         V("CREATE SEQUENCE counter; GRANT USAGE ON SEQUENCE counter TO reader", gives="counter"),
     ],
     [
-        V("CREATE TABLE parents (id int NOT NULL, code varchar(10), name text, span int4range)", gives="code"),
-        V("CREATE TABLE parents (name text NOT NULL, code varchar(30), span int4range, id int NOT NULL)", gives="code"),
+        V(
+            "CREATE TABLE parents (id int NOT NULL, code varchar(10), name text, span int4range)",
+            gives="code",
+        ),
+        V(
+            "CREATE TABLE parents (name text NOT NULL, code varchar(30), span int4range, id int NOT NULL)",
+            gives="code",
+        ),
         V("CREATE TABLE parents (id int NOT NULL, code text, name varchar(7), span int4range)", gives="code"),
         V(
             "CREATE TABLE parents (id int NOT NULL, code varchar(10) COLLATE \"C\" DEFAULT 'a', name text DEFAULT 'it''s',"
             " span int4range) WITH (fillfactor = 70)",
             gives="code",
         ),
-        V("CREATE TABLE parents (id bigint NOT NULL, code varchar(10) NOT NULL, name text, span int4range)", gives="code"),
+        V(
+            "CREATE TABLE parents (id bigint NOT NULL, code varchar(10) NOT NULL, name text, span int4range)",
+            gives="code",
+        ),
     ],
     [
         V("ALTER TABLE parents ADD CONSTRAINT parents_pkey PRIMARY KEY (id)", gives="key"),
@@ -102,7 +123,9 @@ PARTS: list[list[Variation]] = [
     ],
     [
         V("CREATE INDEX idx_name ON parents (lower(name))"),
-        V("CREATE INDEX idx_name ON parents (name DESC NULLS LAST, code) INCLUDE (id) WHERE code IN ('a', 'b')"),
+        V(
+            "CREATE INDEX idx_name ON parents (name DESC NULLS LAST, code) INCLUDE (id) WHERE code IN ('a', 'b')"
+        ),
         V("CREATE UNIQUE INDEX idx_name ON parents (name) NULLS NOT DISTINCT"),
         V("CREATE INDEX idx_name ON parents USING hash (name); COMMENT ON INDEX idx_name IS 'why'"),
         V("CREATE INDEX idx_title ON parents (lower(name))"),
@@ -110,16 +133,24 @@ PARTS: list[list[Variation]] = [
     ],
     [
         V("ALTER TABLE parents ADD CONSTRAINT span_free EXCLUDE USING gist (span WITH &&)"),
-        V("ALTER TABLE parents ADD CONSTRAINT span_free EXCLUDE USING gist (span WITH &&) WHERE (code <> 'a')"),
+        V(
+            "ALTER TABLE parents ADD CONSTRAINT span_free EXCLUDE USING gist (span WITH &&) WHERE (code <> 'a')"
+        ),
     ],
     [
         V("CREATE TABLE children (id int PRIMARY KEY, parent int, other int)", gives="children"),
         V("CREATE TABLE side.children (id int PRIMARY KEY, parent int, other int)", "side"),
         V('CREATE TABLE "Odd one" ("a b" int, "select" text CHECK ("select" IN (\'a\', \'b\')))'),
-        V("CREATE TABLE children (id int PRIMARY KEY, parent bigint REFERENCES children (id), other int)", gives="children"),
+        V(
+            "CREATE TABLE children (id int PRIMARY KEY, parent bigint REFERENCES children (id), other int)",
+            gives="children",
+        ),
     ],
     [
-        V("ALTER TABLE children ADD CONSTRAINT fk_parent FOREIGN KEY (parent) REFERENCES parents (id)", "children key"),
+        V(
+            "ALTER TABLE children ADD CONSTRAINT fk_parent FOREIGN KEY (parent) REFERENCES parents (id)",
+            "children key",
+        ),
         V(
             "ALTER TABLE children ADD CONSTRAINT fk_parent FOREIGN KEY (parent) REFERENCES parents (id)"
             " ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED",
@@ -134,7 +165,9 @@ PARTS: list[list[Variation]] = [
     [
         V("CREATE FUNCTION label(parents) RETURNS text LANGUAGE sql AS 'SELECT $1.name'", gives="label"),
         V("CREATE FUNCTION label(parents) RETURNS text LANGUAGE sql RETURN ($1).name || 'x'", gives="label"),
-        V("CREATE FUNCTION many() RETURNS SETOF parents LANGUAGE sql BEGIN ATOMIC SELECT p FROM parents p; END"),
+        V(
+            "CREATE FUNCTION many() RETURNS SETOF parents LANGUAGE sql BEGIN ATOMIC SELECT p FROM parents p; END"
+        ),
     ],
     [
         V("CREATE VIEW seen AS SELECT id, code FROM parents", gives="seen"),
@@ -170,7 +203,10 @@ PARTS: list[list[Variation]] = [
             "touch",
         ),
         V("CREATE TRIGGER renamed BEFORE UPDATE ON parents FOR EACH ROW EXECUTE FUNCTION touch()", "touch"),
-        V("CREATE TRIGGER touched INSTEAD OF INSERT ON seen FOR EACH ROW EXECUTE FUNCTION touch()", "touch seen"),
+        V(
+            "CREATE TRIGGER touched INSTEAD OF INSERT ON seen FOR EACH ROW EXECUTE FUNCTION touch()",
+            "touch seen",
+        ),
     ],
     [
         V("ALTER TABLE parents ENABLE ROW LEVEL SECURITY"),
@@ -180,9 +216,14 @@ PARTS: list[list[Variation]] = [
     [
         V("CREATE POLICY own ON parents USING (code = (SELECT current_user))"),
         V("CREATE POLICY own ON parents FOR INSERT TO reader WITH CHECK (code IN ('a', 'b'))"),
-        V("CREATE POLICY own ON parents AS RESTRICTIVE TO reader, CURRENT_USER USING (f(length(code)) > 1)", "f"),
+        V(
+            "CREATE POLICY own ON parents AS RESTRICTIVE TO reader, CURRENT_USER USING (f(length(code)) > 1)",
+            "f",
+        ),
         V("CREATE POLICY own ON parents USING (feeling = 'high') WITH CHECK (feeling = 'high')", "feeling"),
-        V("CREATE POLICY other ON parents USING (code = (SELECT current_user)); COMMENT ON POLICY other ON parents IS 'p'"),
+        V(
+            "CREATE POLICY other ON parents USING (code = (SELECT current_user)); COMMENT ON POLICY other ON parents IS 'p'"
+        ),
     ],
     [
         V("COMMENT ON TABLE parents IS 'parents'; COMMENT ON COLUMN parents.code IS '100 %'"),

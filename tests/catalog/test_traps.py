@@ -1,5 +1,8 @@
 """What other tools stumble over, case by case: there, back, and nothing left."""
 
+# SQL is harder to read in pieces
+# ruff: noqa: E501, ISC004
+
 from contextlib import closing
 
 import psycopg2
@@ -14,10 +17,8 @@ T = "CREATE TABLE t (a int NOT NULL, b varchar(9)); "
 CASES = {
     # the four that a proof of concept failed
     "another result of a function that a policy calls": (
-        "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1;"
-        f"{T} CREATE POLICY p ON t USING (f() = 1)",
-        "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql RETURN 1;"
-        f"{T} CREATE POLICY p ON t USING (f() = 1)",
+        f"CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1;{T} CREATE POLICY p ON t USING (f() = 1)",
+        f"CREATE FUNCTION f() RETURNS bigint LANGUAGE sql RETURN 1;{T} CREATE POLICY p ON t USING (f() = 1)",
     ),
     "a function goes with the default that calls it": (
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1; CREATE TABLE t (a int DEFAULT f())",
@@ -162,7 +163,9 @@ def as_plain_owner(place: Place, texts: list[str]) -> None:
     """Run statements as a role that owns the tables and is no superuser, and take it all back."""
     params = place.database.connect_params
     with closing(psycopg2.connect(dbname=place.database.database, **params)) as conn, conn.cursor() as cursor:
-        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION reader; SET LOCAL ROLE reader")
+        cursor.execute(
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION reader; SET LOCAL ROLE reader"
+        )
         for text in texts:
             cursor.execute(text)
         conn.rollback()

@@ -10,12 +10,15 @@ from app.catalog.objects.base import Key, Object, ours
 
 _NAMESPACE = f"JOIN pg_namespace n ON n.oid = o.%s AND {ours('n')}"
 _SOURCES = f"""
-SELECT 'pg_class'::regclass::oid, o.oid, 0, CASE o.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END || o.oid::regclass, '',
+SELECT 'pg_class'::regclass::oid, o.oid, 0, CASE o.relkind WHEN 'S' THEN 'SEQUENCE '
+    ELSE '' END || o.oid::regclass, '',
        CASE o.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", o.relowner, o.relacl,
-       ARRAY[CASE o.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view' ELSE 'table' END, o.oid::regclass::text]
+       ARRAY[CASE o.relkind WHEN 'S' THEN 'sequence' WHEN 'v' THEN 'view'
+           ELSE 'table' END, o.oid::regclass::text]
 FROM pg_class o {_NAMESPACE % "relnamespace"} WHERE o.relkind IN ('r', 'v', 'S')
 UNION ALL
-SELECT 'pg_class'::regclass, o.oid, a.attnum, o.oid::regclass::text, quote_ident(a.attname), 'c', o.relowner, a.attacl,
+SELECT 'pg_class'::regclass, o.oid, a.attnum, o.oid::regclass::text, quote_ident(a.attname), 'c',
+    o.relowner, a.attacl,
        CASE o.relkind WHEN 'v' THEN ARRAY['view', o.oid::regclass::text]
            ELSE ARRAY['column', o.oid::regclass::text, quote_ident(a.attname)] END
 FROM pg_class o {_NAMESPACE % "relnamespace"} JOIN pg_attribute a ON a.attrelid = o.oid AND NOT a.attisdropped

@@ -21,9 +21,11 @@ SELECT 'pg_class'::regclass::oid, c.oid, a.attnum, c.oid::regclass::text, quote_
        format_type(a.atttypid, a.atttypmod),
        coalesce((SELECT ' COLLATE ' || l.oid::regcollation FROM pg_collation l
                  WHERE l.oid = a.attcollation AND l.oid <> t.typcollation), ''),
-       CASE a.attgenerated WHEN '' THEN '' ELSE concat('GENERATED ALWAYS AS (', pg_get_expr(e.adbin, e.adrelid, true),
+       CASE a.attgenerated WHEN '' THEN ''
+           ELSE concat('GENERATED ALWAYS AS (', pg_get_expr(e.adbin, e.adrelid, true),
            CASE a.attgenerated WHEN 's' THEN ') STORED' ELSE ') VIRTUAL' END) END
-{_FROM} JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef e ON (e.adrelid, e.adnum) = (c.oid, a.attnum)
+{_FROM} JOIN pg_type t ON t.oid = a.atttypid LEFT
+    JOIN pg_attrdef e ON (e.adrelid, e.adnum) = (c.oid, a.attnum)
 WHERE {_LIVE} ORDER BY c.oid, a.attnum
 """
     kind: ClassVar[str] = "column"
@@ -136,7 +138,8 @@ class Default(_OfColumn):
     query: ClassVar[str] = f"""
 SELECT 'pg_attrdef'::regclass::oid, e.oid, 0, c.oid::regclass::text, quote_ident(a.attname),
        regexp_replace(pg_get_expr(e.adbin, e.adrelid, true),
-                      '^(''(?:[^'']|'''')*'')::' || regexp_replace(format_type(a.atttypid, NULL), '(\\W)', '\\\\\\1', 'g') || '$',
+                      '^(''(?:[^'']|'''')*'')::' || regexp_replace(format_type(a.atttypid, NULL), '(\\W)',
+                          '\\\\\\1', 'g') || '$',
                       '\\1')
 {_FROM} JOIN pg_attrdef e ON (e.adrelid, e.adnum) = (c.oid, a.attnum)
 WHERE a.attgenerated = ''
@@ -154,7 +157,7 @@ WHERE a.attgenerated = ''
 
     @property
     def definition(self) -> str:
-        """DEFAULT …"""
+        """The DEFAULT clause."""
         return f"DEFAULT {self.expression}"
 
     def create(self) -> list[str]:

@@ -16,9 +16,11 @@ class Constraint(Object):
     """
 
     query: ClassVar[str] = f"""
-SELECT 'pg_constraint'::regclass::oid, k.oid, 0, c.oid::regclass::text, quote_ident(k.conname), k.contype::text,
+SELECT 'pg_constraint'::regclass::oid, k.oid, 0, c.oid::regclass::text, quote_ident(k.conname),
+    k.contype::text,
        pg_get_constraintdef(k.oid, true), coalesce(f.oid::regclass::text, ''),
-       ARRAY(SELECT quote_ident(a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (k.conkey)
+       ARRAY(SELECT quote_ident(a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid
+           AND a.attnum = ANY (k.conkey)
              ORDER BY 1)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_class f ON f.oid = k.confrelid

@@ -18,9 +18,11 @@ class Index(Object):
 SELECT 'pg_class'::regclass::oid, i.oid, 0, c.oid::regclass::text, quote_ident(i.relname), {IN_SCHEMA},
        x.indisunique, x.indexprs IS NOT NULL OR x.indpred IS NOT NULL,
        regexp_replace(substr(pg_get_indexdef(i.oid, 0, true), length({_HEAD}) + 1), '^USING btree ', '')
-FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid AND c.relkind = 'r'
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
+    AND c.relkind = 'r'
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {ours("n")} AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))
+WHERE {ours("n")} AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid
+    AND k.contype IN ('p', 'u', 'x'))
 ORDER BY 4, 5
 """
     kind: ClassVar[str] = "index"

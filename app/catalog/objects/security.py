@@ -29,7 +29,8 @@ class _OfTable(Object):
 
 def _where(flag: str, number: int) -> str:
     return f"""
-SELECT 0::oid, c.oid, {number}, c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT 0::oid, c.oid, {number}, c.oid::regclass::text FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.{flag} AND {ours("n")}
 """
 
@@ -74,11 +75,15 @@ class Policy(Object):
 
     query: ClassVar[str] = f"""
 SELECT 'pg_policy'::regclass::oid, p.oid, 0, c.oid::regclass::text, quote_ident(p.polname), p.polpermissive,
-       CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE'
+       CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+           WHEN 'd' THEN 'DELETE'
            ELSE 'ALL' END,
-       ARRAY(SELECT CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END FROM unnest(p.polroles) AS r ORDER BY 1),
-       coalesce(pg_get_expr(p.polqual, c.oid, true), ''), coalesce(pg_get_expr(p.polwithcheck, c.oid, true), '')
-FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {ours("n")}
+       ARRAY(SELECT CASE r WHEN 0 THEN 'PUBLIC' ELSE r::regrole::text END FROM unnest(p.polroles) AS r
+           ORDER BY 1),
+       coalesce(pg_get_expr(p.polqual, c.oid, true), ''), coalesce(pg_get_expr(p.polwithcheck, c.oid, true),
+           '')
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE {ours("n")}
 """
     kind: ClassVar[str] = "policy"
     rank: ClassVar[int] = 62

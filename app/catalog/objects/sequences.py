@@ -61,7 +61,8 @@ class Ownership(Object):
     query: ClassVar[str] = f"""
 SELECT 0::oid, c.oid, 1, r.oid::regclass::text, quote_ident(a.attname), {IN_SCHEMA} || quote_ident(c.relname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a' AND d.refobjsubid > 0
+JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'a'
+    AND d.refobjsubid > 0
 JOIN pg_class r ON r.oid = d.refobjid
 JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = d.refobjsubid
 WHERE c.relkind = 'S' AND {ours("n")}

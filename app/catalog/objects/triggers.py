@@ -16,7 +16,8 @@ class Trigger(Object):
 
     query: ClassVar[str] = f"""
 SELECT 'pg_trigger'::regclass::oid, g.oid, 0, c.oid::regclass::text, quote_ident(g.tgname),
-       c.relkind = 'v', g.tgconstraint <> 0, substr(pg_get_triggerdef(g.oid, true), length({_HEAD}) + 1), g.tgenabled::text
+       c.relkind = 'v', g.tgconstraint <> 0, substr(pg_get_triggerdef(g.oid, true), length({_HEAD}) + 1),
+           g.tgenabled::text
 FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE NOT g.tgisinternal AND {ours("n")}
 """
