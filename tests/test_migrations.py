@@ -1,7 +1,6 @@
 """Every file of migrations/ goes up, down and up again, and leaves the schema as it was."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from app.cli.scratch import scratch
 from app.config import Settings
 from app.migrate import MigrationDatabase, file_names, migrate, rollback
 from dev.cluster import Cluster
+from tests.dumps import dump
 from tests.logins import as_owner
 
 NAMES = file_names()
@@ -140,20 +140,3 @@ def fill(settings: Settings) -> None:
         for table, statement in ROWS.items():
             if table in tables:
                 cursor.execute(statement.format(uuid=TENANT))
-
-
-def dump(server: Cluster, settings: Settings) -> str:
-    """The schema as pg_dump writes it, without the key of this very dump."""
-    command = [
-        server.bindir / "pg_dump",
-        "--schema-only",
-        "--host",
-        settings.db_host,
-        "--port",
-        str(server.port),
-    ]
-    environment = {"PGPASSWORD": settings.db_owner_password, "PGUSER": settings.db_owner_user}
-    done = subprocess.run(
-        [*command, settings.db_name], env=environment, capture_output=True, text=True, check=True
-    )
-    return re.sub(r"\\(un)?restrict \w+", "", done.stdout)

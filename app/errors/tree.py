@@ -160,7 +160,7 @@ class MigrationLockedError(MigrationError):
 
 
 class MigrationBlockedError(MigrationError):
-    """{name} was blocked {tries} times for {limit} each, and nothing of it was applied.
+    """{name} was blocked {tries} times for a second each, and nothing of it was applied.
 
     In its way: {others}. Wait until they end, or end them, and run again.
     """

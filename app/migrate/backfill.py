@@ -82,9 +82,9 @@ def _batches(database: Any, table: str, query: str) -> Iterator[int]:
     while True:
         with database.atomic(), sight(database, table):
             chosen, changed, last = database.execute_sql(query, (last, last)).fetchone()
-        if chosen != changed:
-            what = f"The backfill of {table} chose {chosen} rows and changed {changed}"
-            raise MigrationError(what=what, remedy=f"Look for a trigger on {table} that refuses changes")
+            if chosen != changed:
+                what = f"The backfill of {table} chose {chosen} rows and changed {changed}"
+                raise MigrationError(what=what, remedy=f"Look for a trigger on {table} that refuses changes")
         if not chosen:
             return
         yield changed

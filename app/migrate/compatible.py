@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.migrate import history
 from app.migrate.files import File
+from app.migrate.history import adopt, trusted
 from app.migrate.owner import MigrationDatabase
 
 
@@ -20,11 +20,11 @@ class PeeweeMigrateDatabase(MigrationDatabase):
         """Connect, and refuse files that are in doubt before anything runs."""
         connected = bool(super().connect(reuse_if_open=reuse_if_open))
         if self._files is None:
-            self._files, _ = history.trusted(self, self.folder)
-            history.adopt(self, self._files)
+            self._files, _ = trusted(self, self.folder)
+            adopt(self, self._files)
         return connected
 
     def commit(self, *arguments: Any) -> None:
         """Commit, with the checksum of the file that ran."""
-        history.adopt(self, self._files or [])
+        adopt(self, self._files or [])
         super().commit(*arguments)

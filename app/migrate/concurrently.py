@@ -29,7 +29,7 @@ def is_meant(sql: str) -> bool:
     return bool(_MEANT.match(sql))
 
 
-def execute(database: _InTransaction, sql: str, send: Callable[..., Any]) -> Any:
+def execute_concurrently(database: _InTransaction, sql: str, send: Callable[..., Any]) -> Any:
     """Send such a statement, without a limit on waiting; an invalid index in its place goes first.
 
     Raises MigrationError inside a transaction, and when the statement could not be run again.

@@ -8,17 +8,19 @@ from psycopg2.extensions import connection as Connection
 
 from app.config import Settings, read_settings
 from app.database import OwnerDatabase
-from app.errors import ConfigurationError, DatabaseUnavailableError, MigrationError
-from app.migrate import concurrently, guard, lock, role
+from app.errors import ConfigurationError, DatabaseNotReadyError, DatabaseUnavailableError, MigrationError
+from app.migrate.concurrently import execute_concurrently, is_meant
 from app.migrate.files import FOLDER, STATEMENT_TIMEOUT
+from app.migrate.guard import refuse_if_serving
+from app.migrate.lock import hold
+from app.migrate.role import let_application_read, refuse_unless_owner
 
-LOCK_TIMEOUT = "1s"
 # `row_security = off` makes no row visible: it makes a statement fail where a policy would hide rows
 # from it. Forced policies blind the owner too; a backfill would touch nothing, and be proud of it.
 # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
-LIMITS = f"""
-SET TIME ZONE 'UTC'; SET row_security = off;
-SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = '{STATEMENT_TIMEOUT}'
+_LIMITS = """
+{set} TIME ZONE 'UTC'; {set} row_security = off;
+{set} lock_timeout = '1s'; {set} statement_timeout = '{timeout}'
 """
 
 
@@ -37,8 +39,8 @@ class MigrationDatabase(OwnerDatabase):
 
     def execute_sql(self, sql: str, params: Any = None, **options: Any) -> Any:
         """Send a statement; one that says CONCURRENTLY is made safe to run again."""
-        if concurrently.is_meant(sql):
-            return concurrently.execute(self, sql, super().execute_sql)
+        if is_meant(sql):
+            return execute_concurrently(self, sql, super().execute_sql)
         return super().execute_sql(sql, params, **options)
 
     def refuse_lost_lock(self) -> None:
@@ -57,27 +59,32 @@ class MigrationDatabase(OwnerDatabase):
             self._holder.close()
 
     def _connect(self) -> Connection:
-        guard.refuse_if_serving()
+        refuse_if_serving()
         try:
             if self._holder is None or self._holder.closed:
                 self._holder = self._holding(super()._connect())
             conn: Connection = super()._connect()
         except psycopg2.OperationalError as error:
-            raise DatabaseUnavailableError from error
+            raise unavailable(self.settings, error) from error
         with conn.cursor() as cursor:
-            cursor.execute(LIMITS)
-            role.let_application_read(cursor, self.settings.db_user)
+            cursor.execute(limits())
+            let_application_read(cursor, self.settings.db_user)
         return conn
 
     def _holding(self, conn: Connection) -> Connection:
         try:
             with conn.cursor() as cursor:
-                role.refuse_unless_owner(cursor, self.settings.db_user)
-            lock.hold(conn)
+                refuse_unless_owner(cursor, self.settings.db_user)
+            hold(conn)
         except BaseException:
             conn.close()
             raise
         return conn
+
+
+def limits(statement_timeout: str = STATEMENT_TIMEOUT, *, local: bool = False) -> str:
+    """The SQL that sets what a migration may take, for a session or for a transaction."""
+    return _LIMITS.strip().format(set="SET LOCAL" if local else "SET", timeout=statement_timeout)
 
 
 def migration_settings() -> Settings:
@@ -87,6 +94,14 @@ def migration_settings() -> Settings:
         right = f"the password of DB_OWNER_USER, {settings.db_owner_user!r}, which migrations log in as"
         raise ConfigurationError([f"DB_OWNER_PASSWORD is missing; it must be {right}"])
     return settings
+
+
+def unavailable(settings: Settings, error: psycopg2.OperationalError) -> DatabaseUnavailableError:
+    """What to raise when the owner cannot log in."""
+    reason = str(error).strip().splitlines()[0]
+    return DatabaseNotReadyError(
+        name=settings.db_name, host=settings.db_host, port=settings.db_port, reason=reason
+    )
 
 
 def sqlstate(error: Exception) -> str | None:

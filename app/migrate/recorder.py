@@ -1,6 +1,6 @@
 """A run that only writes down what it would send."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,12 @@ from psycopg2.extensions import connection as Connection
 
 from app.config import Settings
 from app.database import OwnerDatabase
-from app.errors import DatabaseUnavailableError
-from app.migrate import history, plan, role
 from app.migrate.files import FOLDER, File
-from app.migrate.runner import run
+from app.migrate.history import trusted
+from app.migrate.owner import unavailable
+from app.migrate.plan import downwards, upwards
+from app.migrate.role import refuse_unless_owner
+from app.migrate.runner import named, run
 
 
 class Recorder(OwnerDatabase):
@@ -34,7 +36,8 @@ class Recorder(OwnerDatabase):
         cursor = self.cursor()
         text = cursor.mogrify(sql, () if params is None else params).decode().strip()
         self.statements.append(text if text.endswith(";") else f"{text};")
-        return _Answer(cursor, sql, params)
+        send = super().execute_sql
+        return _Answer(lambda: send(sql, params).fetchall())
 
     def begin(self, *_arguments: Any) -> None:
         """Write BEGIN down."""
@@ -55,9 +58,9 @@ class Recorder(OwnerDatabase):
         try:
             conn: Connection = super()._connect()
         except psycopg2.OperationalError as error:
-            raise DatabaseUnavailableError from error
+            raise unavailable(self.settings, error) from error
         with conn.cursor() as cursor:
-            role.refuse_unless_owner(cursor, self.settings.db_user)
+            refuse_unless_owner(cursor, self.settings.db_user)
             cursor.execute("SET default_transaction_read_only = on; SET TIME ZONE 'UTC'")
         return conn
 
@@ -67,14 +70,8 @@ class _Answer:
 
     rowcount = 0
 
-    def __init__(self, cursor: Any, sql: str, params: Any) -> None:
-        self._cursor, self._sql, self._params = cursor, sql, params
-
-    def fetchall(self) -> list[Any]:
-        """All rows."""
-        self._cursor.execute(self._sql, self._params or ())
-        rows: list[Any] = self._cursor.fetchall()
-        return rows
+    def __init__(self, ask: Callable[[], list[Any]]) -> None:
+        self.fetchall = ask
 
     def fetchone(self) -> Any:
         """The first row."""
@@ -86,19 +83,21 @@ class _Answer:
 
 def migrate_sql(database: Recorder, *, to: str | None = None, fake: bool = False) -> Iterator[str]:
     """The SQL that `migrate` would send, a file at a time. Raises as that does."""
-    files, done = history.trusted(database, database.folder)
-    for file in plan.upwards(files, done, to):
+    files, done = trusted(database, database.folder)
+    for file in upwards(files, done, to):
         yield _sql(database, file, "record" if fake else "migrate")
 
 
 def rollback_sql(database: Recorder, *, count: int = 1, to: str | None = None) -> Iterator[str]:
     """The SQL that `rollback` would send, a file at a time. Raises as that does."""
-    files, done = history.trusted(database, database.folder)
-    for file in plan.downwards(files, done, count, to):
+    files, done = trusted(database, database.folder)
+    for file in downwards(files, done, count, to):
         yield _sql(database, file, "rollback")
 
 
 def _sql(database: Recorder, file: File, what: str) -> str:
     database.statements.clear()
-    run(database, file, file.load(), what)
+    script = file.load()
+    with named(file.name, script):
+        run(database, file, script, what)
     return "\n".join([f"-- {file.name}", *database.statements])

@@ -15,7 +15,7 @@ from psycopg2 import errorcodes
 
 from app.errors import MigrationBlockedError
 from app.migrate.history import TABLE
-from app.migrate.owner import LOCK_TIMEOUT, MigrationDatabase, sqlstate
+from app.migrate.owner import MigrationDatabase, sqlstate
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,7 @@ def retried(attempt: Callable[[], None], name: str, database: MigrationDatabase)
                 raise
             others = database.execute_sql(_OTHERS, ()).fetchone()[0] or "whoever it was, they have gone"
             if number == TRIES:
-                raise MigrationBlockedError(
-                    name=name, tries=TRIES, limit=LOCK_TIMEOUT, others=others
-                ) from error
+                raise MigrationBlockedError(name=name, tries=TRIES, others=others) from error
         pause = _pause(number)
         log.warning("%s was blocked by %s; try %d of %d in %.1f s", name, others, number + 1, TRIES, pause)
         time.sleep(pause)

@@ -7,6 +7,7 @@ file's own transaction: there is nothing between done and not done.
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,10 @@ from peewee_migrate import Migrator
 from playhouse.migrate import Operation
 
 from app.errors import AppError, DatabaseUnavailableError, MigrationError
-from app.migrate import history, plan
 from app.migrate.files import Direction, File, Script
-from app.migrate.history import TABLE
-from app.migrate.owner import LIMITS, MigrationDatabase, sqlstate
+from app.migrate.history import TABLE, adopt, trusted
+from app.migrate.owner import MigrationDatabase, limits, sqlstate
+from app.migrate.plan import downwards, upwards
 from app.migrate.retry import retried
 
 _RECORD = f"INSERT INTO {TABLE} (name, checksum) VALUES (%s, %s)"
@@ -40,16 +41,16 @@ def migrate(database: MigrationDatabase, *, to: str | None = None, fake: bool = 
     With `fake` they are only recorded. Raises MigrationFilesError before anything runs,
     MigrationBlockedError, MigrationError, and DatabaseUnavailableError when the server goes away.
     """
-    files, done = history.trusted(database, database.folder)
-    history.adopt(database, files)
-    for file in plan.upwards(files, done, to):
+    files, done = trusted(database, database.folder)
+    adopt(database, files)
+    for file in upwards(files, done, to):
         yield _timed(database, file, "record" if fake else "migrate")
 
 
 def rollback(database: MigrationDatabase, *, count: int = 1, to: str | None = None) -> Iterator[Step]:
     """Revert the latest `count` files, or all that came after `to`. Raises as `migrate` does."""
-    files, done = history.trusted(database, database.folder)
-    for file in plan.downwards(files, done, count, to):
+    files, done = trusted(database, database.folder)
+    for file in downwards(files, done, count, to):
         yield _timed(database, file, "rollback")
 
 
@@ -57,12 +58,8 @@ def _timed(database: MigrationDatabase, file: File, what: str) -> Step:
     started = time.monotonic()
     script = file.load()
     database.refuse_lost_lock()
-    try:
+    with named(file.name, script):
         retried(lambda: run(database, file, script, what), file.name, database)
-    except AppError:
-        raise
-    except Exception as error:
-        raise _failed(file.name, script, error) from error
     return Step(file.name, time.monotonic() - started)
 
 
@@ -71,13 +68,12 @@ def run(database: Any, file: File, script: Script, what: str) -> None:
 
     `database` may also be one that only writes down what it is sent.
     """
-    limits = f"{LIMITS.strip()}; SET statement_timeout = '{script.statement_timeout}'"
-    if script.transactional:
-        with database.atomic():
-            database.execute_sql(limits.replace("SET ", "SET LOCAL "))
-            _send(database, file, script, what)
-    else:
-        database.execute_sql(limits)
+    if not script.transactional:
+        database.execute_sql(limits(script.statement_timeout))
+        _send(database, file, script, what)
+        return
+    with database.atomic():
+        database.execute_sql(limits(script.statement_timeout, local=True))
         _send(database, file, script, what)
 
 
@@ -98,6 +94,17 @@ def _run_operations(database: Any, direction: Direction) -> None:
     # not `migrator()`, which opens a transaction of its own around them
     for operation in migrator.__ops__:
         operation.run() if isinstance(operation, Operation) else operation()
+
+
+@contextmanager
+def named(name: str, script: Script) -> Iterator[None]:
+    """Turn whatever a file raises into an error that names it, and tells what is left of it."""
+    try:
+        yield
+    except AppError:
+        raise
+    except Exception as error:
+        raise _failed(name, script, error) from error
 
 
 def _failed(name: str, script: Script, error: Exception) -> AppError:
