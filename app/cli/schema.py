@@ -1,9 +1,10 @@
 """flask db-bootstrap, db-migrate, db-rollback, db-status."""
 
 import json
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from typing import TypeVar
 
 import click
 from flask import current_app
@@ -29,11 +30,11 @@ def db_bootstrap() -> None:
 @click.option("--dry-run", is_flag=True, help="Print the SQL, and send none of it.")
 def db_migrate(to: str | None, *, fake: bool, dry_run: bool) -> None:
     """Run the pending migrations, each in a transaction of its own."""
-    settings = migrate.migration_settings()
     if dry_run:
-        _print(migrate.migrate_sql(migrate.Recorder(settings), to=to, fake=fake))
+        with _opened(migrate.Recorder) as recorder:
+            _print(migrate.migrate_sql(recorder, to=to, fake=fake))
         return
-    with closing(migrate.MigrationDatabase(settings)) as database:
+    with _opened(migrate.MigrationDatabase) as database:
         if not _show(migrate.migrate(database, to=to, fake=fake), "recorded" if fake else "applied"):
             click.echo("Nothing to do: every migration is applied.")
 
@@ -46,11 +47,11 @@ def db_rollback(count: int | None, to: str | None, *, dry_run: bool) -> None:
     """Revert the latest migrations."""
     if count is not None and to is not None:
         raise click.UsageError("Give --count or --to, not both.")
-    settings = migrate.migration_settings()
     if dry_run:
-        _print(migrate.rollback_sql(migrate.Recorder(settings), count=count or 1, to=to))
+        with _opened(migrate.Recorder) as recorder:
+            _print(migrate.rollback_sql(recorder, count=count or 1, to=to))
         return
-    with closing(migrate.MigrationDatabase(settings)) as database:
+    with _opened(migrate.MigrationDatabase) as database:
         if not _show(migrate.rollback(database, count=count or 1, to=to), "reverted"):
             click.echo("Nothing to do.")
 
@@ -69,6 +70,19 @@ def db_status(as_json: bool) -> None:
     for name in schema.pending:
         click.echo(f"· pending  {name}")
     click.echo(f"{len(schema.applied)} applied, {len(schema.pending)} pending")
+
+
+_Owner = TypeVar("_Owner", migrate.MigrationDatabase, migrate.Recorder)
+
+
+@contextmanager
+def _opened(kind: type[_Owner]) -> Iterator[_Owner]:
+    """One of the owner's databases, closed afterwards: the lock is free before the process ends."""
+    database = kind(migrate.migration_settings())
+    try:
+        yield database
+    finally:
+        database.close_all()
 
 
 def _print(files: Iterable[str]) -> None:
