@@ -51,6 +51,17 @@ def test_a_finding_shows_its_remedy_and_exits_with_1(runner: FlaskCliRunner, adm
     assert "→ ALTER TABLE rcas FORCE ROW LEVEL SECURITY" in result.output
 
 
+def test_advice_is_marked_and_does_not_fail(runner: FlaskCliRunner, admin: Connection) -> None:
+    with undone(
+        admin, "CREATE INDEX idx_rcas_again ON rcas (tenant_id, status)", "DROP INDEX idx_rcas_again"
+    ):
+        result = runner.invoke(args=["db-check"])
+        report = json.loads(runner.invoke(args=["db-check", "--json"]).output)
+    assert result.exit_code == 0
+    assert "· index once" in result.output
+    assert [check["name"] for check in report["checks"] if check["advice"]] == ["index once"]
+
+
 def test_a_pending_migration_is_a_finding(runner: FlaskCliRunner, admin: Connection) -> None:
     latest = file_names()[-1]
     gone = f"DELETE FROM migratehistory WHERE name = '{latest}'"
