@@ -24,7 +24,7 @@ from app.cli.scratch import run, scratch
 from app.config import Settings
 from app.database import OwnerDatabase
 from app.errors import DataLossError, MigrationError
-from app.migrate.history import FOLDER
+from app.migrate.files import FOLDER
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
