@@ -21,6 +21,7 @@ from app import logs
 from app.config import read_settings
 from app.database import Database, db
 from app.errors import AppError, raw_problem
+from app.migrate import serving
 from app.pool import MAX_WAITING
 
 
@@ -88,6 +89,11 @@ def on_starting(_server: Any) -> None:
         sys.exit(error.exit_code)
     finally:
         database.close_all()
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """From here on this process serves, and never migrates."""
+    serving("a gunicorn worker")
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

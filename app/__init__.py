@@ -10,6 +10,7 @@ from flask import Flask
 from app import auth, cli, errors, health, http, logs, metrics, tenants
 from app.config import Settings, read_settings
 from app.database import db
+from app.migrate import serving
 
 __all__ = ["create_app", "features"]
 
@@ -30,6 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         feature.init_app(app, api)
     errors.init_app(app)
     if cli.running() == "run":
+        serving("`flask run`")
         db.check()
     return app
 

@@ -43,7 +43,7 @@ def bootstrap(settings: Settings) -> Iterator[str]:
         _make_database(cursor, settings)
         yield f"database {settings.db_name}: UTF8, owned by {settings.db_owner_user}"
         with closing(_connect(settings, settings.db_name)) as inner, inner.cursor() as inside:
-            _set_privileges(inside, settings)
+            set_privileges(inside, settings)
         yield f"privileges: {settings.db_user} may use the schema, nobody else may enter"
 
 
@@ -82,7 +82,8 @@ def _make_database(cursor: Any, settings: Settings) -> None:
         cursor.execute(sql.SQL(statement).format(name, owner))
 
 
-def _set_privileges(cursor: Any, settings: Settings) -> None:
+def set_privileges(cursor: Any, settings: Settings) -> None:
+    """Let the application's role use the database the cursor is in, and nobody else enter it."""
     name, role = sql.Identifier(settings.db_name), sql.Identifier(settings.db_user)
     for statement in (
         "REVOKE ALL ON DATABASE {name} FROM PUBLIC",

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-pro
 """
 
 import logging
+from functools import cache
 from typing import Any
 
 import peewee
@@ -12,7 +13,7 @@ from flask import Blueprint, Flask
 
 from app.database import db
 from app.errors import DatabaseUnavailableError, UnsafeRoleError
-from app.migrate import pending
+from app.migrate import standing
 from app.tenancy import platform_scope
 
 log = logging.getLogger(__name__)
@@ -51,8 +52,18 @@ def ready() -> Answer:
     if state != "ok":
         return {"status": state}, 503
     with platform_scope("readiness"), db.hurried(PATIENCE):
-        behind = bool(pending(db))
-    return ({"status": "schema_behind"}, 503) if behind else ({"status": "ok"}, 200)
+        schema = standing(db)
+    if schema.pending:
+        return {"status": "schema_behind"}, 503
+    _warn_of_newer(tuple(schema.unknown))
+    return {"status": "ok"}, 200
+
+
+@cache
+def _warn_of_newer(names: tuple[str, ...]) -> None:
+    """Say once that the schema is ahead: migrations run before the code, so old instances go on."""
+    if names:
+        log.warning("the database is ahead of this code, which is served all the same: %s", ", ".join(names))
 
 
 def _database_state() -> str:

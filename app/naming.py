@@ -60,6 +60,11 @@ def check_name(table: str, condition: str) -> str:
     return _fit(f"chk_{table}_{condition}")
 
 
+def rule_name(table: str, rule: str) -> str:
+    """A trigger or a policy: the table and what it does, e.g. rcas_set_updated_at, rcas_tenant."""
+    return _fit(f"{table}_{rule}")
+
+
 def _fit(name: str) -> str:
     """Shorten a long name so that it stays unique and the same everywhere."""
     if len(name) <= MAX_LENGTH:

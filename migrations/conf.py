@@ -4,7 +4,7 @@
 the project's folder it finds `app` because `make` put the folder on the environment's path.
 """
 
-from app.migrate import MigrationDatabase, migration_settings
+from app.migrate import PeeweeMigrateDatabase, migration_settings
 
-DATABASE = MigrationDatabase(migration_settings())
+DATABASE = PeeweeMigrateDatabase(migration_settings())
 MIGRATE_TABLE = "migratehistory"

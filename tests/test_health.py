@@ -34,6 +34,15 @@ def behind(app: Flask, admin: Connection) -> Iterator[None]:
         cursor.execute("INSERT INTO migratehistory (id, name) VALUES (%s, %s)", row)
 
 
+@pytest.fixture
+def ahead(app: Flask, admin: Connection) -> Iterator[None]:
+    """A database that newer code has migrated further."""
+    with admin.cursor() as cursor:
+        cursor.execute("INSERT INTO migratehistory (name) VALUES ('999_newer')")
+        yield
+        cursor.execute("DELETE FROM migratehistory WHERE name = '999_newer'")
+
+
 def test_all_is_well(client: FlaskClient) -> None:
     answers = {path: client.get(f"/health{path}") for path in ("", "/live", "/ready")}
     assert {path: answer.status_code for path, answer in answers.items()} == {
@@ -81,6 +90,14 @@ def test_with_a_migration_pending_it_is_healthy_but_not_ready(client: FlaskClien
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.get_json()) == (503, {"status": "schema_behind"})
     assert client.get("/health").status_code == 200
+
+
+def test_ahead_of_the_code_it_is_ready_and_says_so_once(
+    client: FlaskClient, ahead: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = [client.get("/health/ready") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert caplog.text.count("ahead of this code, which is served all the same: 999_newer") == 1
 
 
 def test_to_live_takes_no_connection(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

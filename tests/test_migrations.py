@@ -1,7 +1,6 @@
 """Every file of migrations/ goes up, down and up again, and leaves the schema as it was."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -9,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from app import features
 from app.bootstrap import bootstrap
+from app.catalog import drift
+from app.cli.expected import actual, by_migrations, by_models
+from app.cli.scratch import scratch
 from app.config import Settings
 from app.migrate import MigrationDatabase, file_names, migrate, rollback
 from dev.cluster import Cluster
+from tests.dumps import dump
 from tests.logins import as_owner
 
 NAMES = file_names()
@@ -21,6 +25,20 @@ ROWS = {
     "tenants": "INSERT INTO tenants (id, name, subdomain) VALUES ('{uuid}', 'Acme', 'acme')",
     "rcas": "INSERT INTO rcas (tenant_id, title, issue_description) VALUES ('{uuid}', 'Pump', 'It leaks.')",
 }
+# what a file of migrations/ may lack
+FAULTS = [
+    "ALTER TABLE rcas DROP COLUMN equipment_type",
+    "ALTER TABLE rcas ALTER status DROP DEFAULT",
+    "ALTER TABLE rcas ALTER title TYPE text",
+    "ALTER TABLE rcas DROP CONSTRAINT chk_rcas_status_valid",
+    "DROP INDEX idx_rcas_tenant_id_status",
+    "DROP TRIGGER rcas_set_updated_at ON rcas",
+    "ALTER TABLE rcas NO FORCE ROW LEVEL SECURITY",
+    "DROP POLICY rcas_tenant ON rcas",
+    "REVOKE DELETE ON rcas FROM fixapp_app",
+    "CREATE OR REPLACE FUNCTION app.in_platform() RETURNS boolean LANGUAGE sql STABLE RETURN true",
+]
+features()
 TENANT = "6f1b0c1e-0000-4000-8000-000000000001"
 
 
@@ -58,6 +76,24 @@ def test_all_the_way_down_leaves_nothing(server: Cluster, empty: Settings) -> No
         list(migrate(database))
         list(rollback(database, count=len(NAMES)))
     assert dump(server, empty) == untouched
+
+
+def test_the_models_are_what_the_migrations_make(settings: Settings) -> None:
+    """A model was changed without its migration? Run `flask db-revision NAME`."""
+    with scratch(settings) as empty:
+        wanted, found = by_models(empty), by_migrations(empty)
+    assert drift(found, wanted, by="the models") == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_forgotten_migration_would_be_found(settings: Settings, fault: str) -> None:
+    with scratch(settings) as empty:
+        wanted = by_models(empty)
+        by_migrations(empty)
+        with owner_of(empty) as database:
+            database.execute_sql(fault)
+            found = actual(database)
+    assert len(drift(found, wanted, by="the models")) == 1
 
 
 def test_a_rollback_that_forgets_something_would_be_found(server: Cluster, empty: Settings) -> None:
@@ -104,20 +140,3 @@ def fill(settings: Settings) -> None:
         for table, statement in ROWS.items():
             if table in tables:
                 cursor.execute(statement.format(uuid=TENANT))
-
-
-def dump(server: Cluster, settings: Settings) -> str:
-    """The schema as pg_dump writes it, without the key of this very dump."""
-    command = [
-        server.bindir / "pg_dump",
-        "--schema-only",
-        "--host",
-        settings.db_host,
-        "--port",
-        str(server.port),
-    ]
-    environment = {"PGPASSWORD": settings.db_owner_password, "PGUSER": settings.db_owner_user}
-    done = subprocess.run(
-        [*command, settings.db_name], env=environment, capture_output=True, text=True, check=True
-    )
-    return re.sub(r"\\(un)?restrict \w+", "", done.stdout)

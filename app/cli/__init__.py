@@ -1,9 +1,10 @@
-"""The commands: flask db-check, db-bootstrap, db-migrate, db-rollback, db-status."""
+"""The commands: flask db-check, db-bootstrap, db-revision, db-migrate, db-rollback, db-status."""
 
 import click
 from flask import Flask
 
 from app.cli.check import db_check
+from app.cli.revision import db_revision
 from app.cli.schema import db_bootstrap, db_migrate, db_rollback, db_status
 
 __all__ = ["init_app", "running"]
@@ -11,7 +12,7 @@ __all__ = ["init_app", "running"]
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    for command in (db_check, db_bootstrap, db_migrate, db_rollback, db_status):
+    for command in (db_check, db_bootstrap, db_revision, db_migrate, db_rollback, db_status):
         app.cli.add_command(command)
 
 

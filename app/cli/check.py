@@ -11,15 +11,18 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from app import migrate
-from app.catalog import judge, read_tables
+from app.catalog import Finding, judge, tenant_tables
+from app.cli.drift import drifted
 from app.config import Settings
 from app.database import db
-from app.errors import DatabaseUnavailableError, UnsafeRoleError
+from app.errors import DatabaseUnavailableError, MigrationError, UnreadableSchemaError, UnsafeRoleError
 from app.tenancy import platform_scope
 
 FINDINGS = 1
 UNREACHABLE = 3
 _OLDEST = 150000
+# the SECURITY DEFINER functions that are meant to be, as "app.audit(uuid)"
+_DEFINERS: frozenset[str] = frozenset()
 _SERVER = """
 SELECT current_setting('server_version_num')::int, current_setting('server_version'),
        current_setting('TimeZone'), current_setting('server_encoding'), current_user,
@@ -30,16 +33,17 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the report; a remedy is given where it is not right."""
+    """One line of the report; a remedy is given where it is not right, and with advice."""
 
     name: str
     detail: str
     remedy: str = ""
+    advice: bool = False
 
     @property
     def right(self) -> bool:
         """Whether nothing has to be done."""
-        return not self.remedy
+        return self.advice or not self.remedy
 
 
 Checks = Iterator[Check]
@@ -72,7 +76,8 @@ def _all(settings: Settings) -> Checks:
     yield from _server()
     yield _pool(settings)
     yield _migrations()
-    yield from _schema()
+    yield from _schema(settings)
+    yield from _drift(settings)
 
 
 def _settings(settings: Settings) -> Check:
@@ -127,25 +132,49 @@ def _migrations() -> Check:
     return Check("migrations", f"{done} applied, none pending")
 
 
-def _schema() -> Checks:
-    tables = read_tables(db)
-    findings = judge(tables)
+def _schema(settings: Settings) -> Checks:
+    findings = judge(db, settings.db_user, definers=_DEFINERS)
+    for finding in findings:
+        yield Check(finding.rule, f"{finding.where}: {finding.why}", finding.remedy, finding.advice)
+    if not _wrong(findings):
+        scoped = tenant_tables(db)
+        yield Check("names", "tables, columns, keys and indexes by the convention")
+        yield Check("tenants", f"{len(scoped)} tenant tables, each closed to everybody but its tenant")
+
+
+def _wrong(findings: list[Finding]) -> bool:
+    return any(not finding.advice for finding in findings)
+
+
+def _drift(settings: Settings) -> Checks:
+    if not settings.db_owner_password:
+        # only the owner may make the scratch database that the migrations are run in
+        yield Check(
+            "drift", "not looked for: it takes DB_OWNER_PASSWORD, which a serving process does not need"
+        )
+        return
+    try:
+        findings = drifted(settings)
+    except (MigrationError, UnreadableSchemaError) as error:
+        yield Check("drift", "not to be told", str(error))
+        return
     for finding in findings:
         yield Check(finding.rule, f"{finding.where}: {finding.why}", finding.remedy)
     if not findings:
-        scoped = sum(table.column("tenant_id") is not None for table in tables)
-        yield Check("names", f"{len(tables)} tables, all by the convention")
-        yield Check(
-            "tenants", f"{scoped} tenant tables, each with row-level security forced and tenant_id indexed"
-        )
+        yield Check("drift", "none: the migrations make what is there, and what the models say")
 
 
 def _print(checks: list[Check]) -> None:
     for check in checks:
-        mark = click.style("✓", fg="green") if check.right else click.style("✗", fg="red")
-        click.echo(f"{mark} {check.name:<12} {check.detail}")
+        click.echo(f"{_mark(check)} {check.name:<12} {check.detail}")
         if check.remedy:
             click.echo(f"  {'':<12} → {check.remedy}")
+
+
+def _mark(check: Check) -> str:
+    if check.advice:
+        return click.style("·", fg="yellow")
+    return click.style("✓", fg="green") if check.right else click.style("✗", fg="red")
 
 
 def _print_json(checks: list[Check], code: int) -> None:

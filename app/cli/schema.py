@@ -1,8 +1,10 @@
 """flask db-bootstrap, db-migrate, db-rollback, db-status."""
 
 import json
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TypeVar
 
 import click
 from flask import current_app
@@ -23,21 +25,33 @@ def db_bootstrap() -> None:
 
 
 @click.command("db-migrate")
-def db_migrate() -> None:
+@click.option("--to", metavar="NAME", help="Stop after NAME.")
+@click.option("--fake", is_flag=True, help="Record the files without running them.")
+@click.option("--dry-run", is_flag=True, help="Print the SQL, and send none of it.")
+def db_migrate(to: str | None, *, fake: bool, dry_run: bool) -> None:
     """Run the pending migrations, each in a transaction of its own."""
-    with closing(_database()) as database:
-        if not _show(migrate.migrate(database), "applied"):
+    if dry_run:
+        with _opened(migrate.Recorder) as recorder:
+            _print(migrate.migrate_sql(recorder, to=to, fake=fake))
+        return
+    with _opened(migrate.MigrationDatabase) as database:
+        if not _show(migrate.migrate(database, to=to, fake=fake), "recorded" if fake else "applied"):
             click.echo("Nothing to do: every migration is applied.")
 
 
 @click.command("db-rollback")
 @click.option("--count", type=click.IntRange(min=1), help="How many of the latest to revert; 1 if not given.")
 @click.option("--to", metavar="NAME", help="Revert everything that came after NAME.")
-def db_rollback(count: int | None, to: str | None) -> None:
+@click.option("--dry-run", is_flag=True, help="Print the SQL, and send none of it.")
+def db_rollback(count: int | None, to: str | None, *, dry_run: bool) -> None:
     """Revert the latest migrations."""
     if count is not None and to is not None:
         raise click.UsageError("Give --count or --to, not both.")
-    with closing(_database()) as database:
+    if dry_run:
+        with _opened(migrate.Recorder) as recorder:
+            _print(migrate.rollback_sql(recorder, count=count or 1, to=to))
+        return
+    with _opened(migrate.MigrationDatabase) as database:
         if not _show(migrate.rollback(database, count=count or 1, to=to), "reverted"):
             click.echo("Nothing to do.")
 
@@ -47,22 +61,33 @@ def db_rollback(count: int | None, to: str | None) -> None:
 def db_status(as_json: bool) -> None:
     """Show which migrations are applied and which are pending."""
     with platform_scope("flask db-status"):
-        done = migrate.applied(db)
-    names = migrate.file_names()
-    waiting = [name for name in names if name not in done]
-    unknown = [name for name in done if name not in names]
+        schema = migrate.standing(db)
     if as_json:
-        click.echo(json.dumps({"applied": done, "pending": waiting, "unknown": unknown}))
+        click.echo(json.dumps(asdict(schema)))
         return
-    for name in done:
-        click.echo(f"{'✓ applied' if name in names else '? no file'}  {name}")
-    for name in waiting:
+    for name in schema.applied:
+        click.echo(f"{'? no file' if name in schema.unknown else '✓ applied'}  {name}")
+    for name in schema.pending:
         click.echo(f"· pending  {name}")
-    click.echo(f"{len(done)} applied, {len(waiting)} pending")
+    click.echo(f"{len(schema.applied)} applied, {len(schema.pending)} pending")
 
 
-def _database() -> migrate.MigrationDatabase:
-    return migrate.MigrationDatabase(migrate.migration_settings())
+_Owner = TypeVar("_Owner", migrate.MigrationDatabase, migrate.Recorder)
+
+
+@contextmanager
+def _opened(kind: type[_Owner]) -> Iterator[_Owner]:
+    """One of the owner's databases, closed afterwards: the lock is free before the process ends."""
+    database = kind(migrate.migration_settings())
+    try:
+        yield database
+    finally:
+        database.close_all()
+
+
+def _print(files: Iterable[str]) -> None:
+    for text in files:
+        click.echo(text)
 
 
 def _show(steps: Iterable[migrate.Step], verb: str) -> int:

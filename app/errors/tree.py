@@ -156,6 +156,59 @@ class MigrationError(AppError):
     """{what}. {remedy}."""
 
 
+class DataLossError(AppError):
+    """The migration would lose data.
+
+    If something was renamed, say so: --rename rcas.titel=title. If it may be lost, run again
+    with --confirm-data-loss. It would lose:{lines}
+    """
+
+    def __init__(self, losses: list[str]) -> None:
+        super().__init__(lines="".join(f"\n  {loss}" for loss in losses))
+
+
+class UnreadableSchemaError(AppError):
+    """The schema has what cannot be compared: {names}. Drop it, or keep it in a database of its own."""
+
+
+class MigrationFilesError(MigrationError):
+    """The files of migrations/ and what ran here do not fit, so nothing was run.
+
+    Put these in order and run again:{lines}
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(lines="".join(f"\n  {line}" for line in problems))
+
+
+class MigrationLockedError(MigrationError):
+    """Another run has held the migration lock for {seconds:g} s ({holder}).
+
+    Wait until it ends, or end it, and run again.
+    """
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits(3)
+
+
+class MigrationBlockedError(MigrationError):
+    """{name} was blocked {tries} times for a second each, and nothing of it was applied.
+
+    In its way: {others}. Wait until they end, or end them, and run again.
+    """
+
+    exit_code = 75
+
+
+class NotOwnerError(AppError):
+    """The log-in {role!r} {why}, so it cannot migrate.
+
+    Set DB_OWNER_USER and DB_OWNER_PASSWORD to the owner of the schema.
+    """
+
+    exit_code = 78  # EX_CONFIG
+
+
 # --- requests --------------------------------------------------------------------------------------
 
 

@@ -1,60 +1,90 @@
 """The owner's connection for migrations: one run at a time, and none that waits for ever."""
 
+from pathlib import Path
 from typing import Any
 
 import psycopg2
-from psycopg2 import errorcodes
 from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import quote_ident
 
 from app.config import Settings, read_settings
 from app.database import OwnerDatabase
-from app.errors import ConfigurationError, DatabaseUnavailableError, MigrationError
-from app.migrate.history import TABLE
+from app.errors import ConfigurationError, DatabaseNotReadyError, DatabaseUnavailableError, MigrationError
+from app.migrate.concurrently import execute_concurrently, is_meant
+from app.migrate.files import FOLDER, STATEMENT_TIMEOUT
+from app.migrate.guard import refuse_if_serving
+from app.migrate.lock import hold
+from app.migrate.role import let_application_read, refuse_unless_owner
 
-LOCK_WAIT = "60s"
-_LIMITS = "SET TIME ZONE 'UTC'; SET lock_timeout = '5s'; SET statement_timeout = '60s'"
-_HISTORY = f"""
-CREATE TABLE IF NOT EXISTS {TABLE} (
-    id serial PRIMARY KEY,
-    name varchar(255) NOT NULL CONSTRAINT uniq_{TABLE}_name UNIQUE,
-    migrated_at timestamptz DEFAULT CURRENT_TIMESTAMP NOT NULL
-)
-"""
-_HOLDER = f"""
-SELECT a.application_name, a.xact_start FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-WHERE l.relation = '{TABLE}'::regclass AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted
+# `row_security = off` makes no row visible: it makes a statement fail where a policy would hide rows
+# from it. Forced policies blind the owner too; a backfill would touch nothing, and be proud of it.
+# https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
+_LIMITS = """
+{set} TIME ZONE 'UTC'; {set} row_security = off;
+{set} lock_timeout = '1s'; {set} statement_timeout = '{timeout}'
 """
 
 
 class MigrationDatabase(OwnerDatabase):
     """The owner's database, which takes the migration lock before its first statement.
 
-    The lock is a table lock on the history, held by a connection of its own until the
-    process ends. The application's role may only read the history, so it cannot take it
-    (an advisory lock it could), and the mode lets this connection write the history.
-    https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+    Raises NotOwnerError, MigrationLockedError, DatabaseUnavailableError when it connects.
     """
 
-    _lock_holder: Connection | None = None
+    recording = False
 
-    def _connect(self) -> Connection:
+    def __init__(self, settings: Settings, folder: Path = FOLDER) -> None:
+        self.folder = folder
+        self._holder: Connection | None = None
+        super().__init__(settings)
+
+    def execute_sql(self, sql: str, params: Any = None, **options: Any) -> Any:
+        """Send a statement; one that says CONCURRENTLY is made safe to run again."""
+        if is_meant(sql):
+            return execute_concurrently(self, sql, super().execute_sql)
+        return super().execute_sql(sql, params, **options)
+
+    def refuse_lost_lock(self) -> None:
+        """Raise MigrationError when the connection that holds the lock is gone."""
         try:
-            if self._lock_holder is None or self._lock_holder.closed:
-                self._lock_holder = _locked(super()._connect())
-            conn: Connection = super()._connect()
-        except psycopg2.OperationalError as error:
-            raise DatabaseUnavailableError from error
-        with conn.cursor() as cursor:
-            cursor.execute(_LIMITS)
-            _let_application_read(cursor, self.settings.db_user)
-        return conn
+            if self._holder is not None:
+                self._holder.cursor().execute("SELECT 1")
+        except psycopg2.Error as error:
+            what = "The connection that held the migration lock was lost"
+            raise MigrationError(what=what, remedy="Run again: what is done is recorded") from error
 
     def close_all(self) -> None:
         """Close both connections; the lock is free at once."""
         self.close()
-        if self._lock_holder is not None:
-            self._lock_holder.close()
+        if self._holder is not None:
+            self._holder.close()
+
+    def _connect(self) -> Connection:
+        refuse_if_serving()
+        try:
+            if self._holder is None or self._holder.closed:
+                self._holder = self._holding(super()._connect())
+            conn: Connection = super()._connect()
+        except psycopg2.OperationalError as error:
+            raise unavailable(self.settings, error) from error
+        with conn.cursor() as cursor:
+            cursor.execute(limits())
+            let_application_read(cursor, self.settings.db_user)
+        return conn
+
+    def _holding(self, conn: Connection) -> Connection:
+        try:
+            with conn.cursor() as cursor:
+                refuse_unless_owner(cursor, self.settings.db_user)
+            hold(conn)
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+
+def limits(statement_timeout: str = STATEMENT_TIMEOUT, *, local: bool = False) -> str:
+    """The SQL that sets what a migration may take, for a session or for a transaction."""
+    return _LIMITS.strip().format(set="SET LOCAL" if local else "SET", timeout=statement_timeout)
 
 
 def migration_settings() -> Settings:
@@ -66,38 +96,18 @@ def migration_settings() -> Settings:
     return settings
 
 
-def _locked(conn: Connection) -> Connection:
-    """Hold the migration lock on this connection. Raises MigrationError after LOCK_WAIT."""
-    with conn.cursor() as cursor:
-        _make_history(cursor)
-        cursor.execute("SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0")
-        cursor.execute(f"SET lock_timeout = '{LOCK_WAIT}'")
-        try:
-            cursor.execute(f"BEGIN; LOCK TABLE {TABLE} IN SHARE UPDATE EXCLUSIVE MODE")
-        except psycopg2.errors.LockNotAvailable:
-            cursor.execute("ROLLBACK")
-            cursor.execute(_HOLDER)
-            holder, since = cursor.fetchone() or ("another process", "now")
-            conn.close()
-            what = f"Another migration has held the lock for {LOCK_WAIT} ({holder}, since {since})"
-            raise MigrationError(what=what, remedy="Wait until it ends, or end it, and run again") from None
-    return conn
+def unavailable(settings: Settings, error: psycopg2.OperationalError) -> DatabaseUnavailableError:
+    """What to raise when the owner cannot log in."""
+    reason = str(error).strip().splitlines()[0]
+    return DatabaseNotReadyError(
+        name=settings.db_name, host=settings.db_host, port=settings.db_port, reason=reason
+    )
 
 
-def _make_history(cursor: Any) -> None:
-    try:
-        cursor.execute(_HISTORY)
-    except psycopg2.Error as error:
-        # two first runs at once: the other one made it between our look and our CREATE
-        if error.pgcode not in {errorcodes.UNIQUE_VIOLATION, errorcodes.DUPLICATE_TABLE}:
-            raise
+def sqlstate(error: Exception) -> str | None:
+    """PostgreSQL's code for an error, or None where the connection itself failed.
 
-
-def _let_application_read(cursor: Any, role: str) -> None:
-    try:
-        cursor.execute("SELECT has_table_privilege(%s, %s, 'SELECT')", (role, TABLE))
-    except psycopg2.errors.UndefinedObject:
-        what = f"The application's role {role!r} does not exist"
-        raise MigrationError(what=what, remedy="Run `flask db-bootstrap` first") from None
-    if not cursor.fetchone()[0]:
-        cursor.execute(f"GRANT SELECT ON {TABLE} TO {quote_ident(role, cursor.connection)}")
+    https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    code: str | None = getattr(getattr(error, "orig", None), "pgcode", None)
+    return code

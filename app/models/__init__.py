@@ -2,7 +2,8 @@
 
 from app.models.bases import BaseModel, Model, SoftDeleteModel, concrete_models
 from app.models.compiled import Compiled, Row, to_come, value_of
-from app.models.declarations import TenantForeignKey, check, index, unique
+from app.models.declarations import TenantForeignKey, check, index, policy, unique
+from app.models.schema import schema
 
 __all__ = [
     "BaseModel",
@@ -14,6 +15,8 @@ __all__ = [
     "check",
     "concrete_models",
     "index",
+    "policy",
+    "schema",
     "to_come",
     "unique",
     "value_of",

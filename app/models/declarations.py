@@ -8,6 +8,7 @@ from peewee import SQL, UUIDField
 from app import naming
 
 OnDelete = Literal["NO ACTION", "CASCADE"]
+Command = Literal["ALL", "SELECT", "INSERT", "UPDATE", "DELETE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,27 @@ class Check:
 def check(condition: str, sql: str) -> Check:
     """A check: `check("status_valid", "status IN ('open', 'closed')")`."""
     return Check(condition, sql)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Which rows may be seen (`using`) and written (`check`) by whom it holds for."""
+
+    rule: str
+    using: str
+    check: str | None
+    command: Command
+
+    def create(self, table: str) -> str:
+        """The policy as PostgreSQL reads it, under the convention's name."""
+        name = naming.rule_name(table, self.rule)
+        check = f" WITH CHECK ({self.check})" if self.check else ""
+        return f'CREATE POLICY "{name}" ON "{table}" FOR {self.command} USING ({self.using}){check}'
+
+
+def policy(rule: str, using: str, *, check: str | None = None, command: Command = "ALL") -> Policy:
+    """A policy: `policy("own_row", "id = (SELECT app.current_tenant())", command="SELECT")`."""
+    return Policy(rule, using, check, command)
 
 
 class TenantId(UUIDField):

@@ -8,11 +8,19 @@ from peewee import SQL, Field, ForeignKeyField, ModelIndex
 
 from app import naming
 from app.errors import NamingError
-from app.models.declarations import Check, Index, TenantForeignKey, TenantId
+from app.models.declarations import Check, Index, Policy, TenantForeignKey, TenantId
 
 
 class NamedMetadata(peewee.Metadata):
-    """Peewee's model metadata, which names columns, indexes and constraints by the convention."""
+    """Peewee's model metadata, which names columns, indexes and constraints by the convention.
+
+    A tenant's table has its policy by itself; any other says in `policies` who sees its rows,
+    and nobody does until it says so.
+    """
+
+    policies: tuple[Policy, ...] = ()
+    # what the application's role may do
+    privileges: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
     def __init__(self, model: type, *args: Any, table_name: str | None = None, **options: Any) -> None:
         wanted = naming.table_name(model)

@@ -7,12 +7,13 @@ from peewee import SQL, CharField
 from playhouse.postgres_ext import BinaryJSONField
 
 from app.errors import ConflictError, NotFoundError
-from app.models import Model, check, index, unique
+from app.models import Model, check, index, policy, unique
 from app.tenancy import tenant_scope
 
 STATUSES = ("active", "suspended", "archived")
 # a DNS label in lower case, RFC 1123, 2.1
 SUBDOMAIN = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_IN_PLATFORM = "(SELECT app.in_platform())"
 
 
 class Tenant(Model):
@@ -24,13 +25,18 @@ class Tenant(Model):
     settings = BinaryJSONField(index=False, constraints=[SQL("DEFAULT '{}'")])
 
     class Meta:
-        """Found by subdomain, filtered by status."""
+        """Found by subdomain, filtered by status; a tenant sees its own row only."""
 
         indexes = (unique("subdomain"), index("status"))
         constraints = (
             check("status_valid", f"status IN {STATUSES}"),
             check("subdomain_valid", f"subdomain ~ '^{SUBDOMAIN}$'"),
         )
+        policies = (
+            policy("own_row", "id = (SELECT app.current_tenant())", command="SELECT"),
+            policy("platform", _IN_PLATFORM, check=_IN_PLATFORM),
+        )
+        privileges = ("SELECT", "INSERT", "UPDATE")
 
     @classmethod
     def register(cls, **values: object) -> "Tenant":

@@ -12,6 +12,7 @@ from flask.testing import FlaskCliRunner
 from psycopg2.extensions import connection as Connection
 
 from app import create_app
+from app.catalog.judge import advice
 from app.config import Settings
 from app.database import db
 from app.migrate import file_names
@@ -49,6 +50,16 @@ def test_a_finding_shows_its_remedy_and_exits_with_1(runner: FlaskCliRunner, adm
         result = runner.invoke(args=["db-check"])
     assert result.exit_code == 1
     assert "→ ALTER TABLE rcas FORCE ROW LEVEL SECURITY" in result.output
+
+
+def test_advice_is_marked_and_does_not_fail(runner: FlaskCliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advice, "DAYS_ENOUGH", 0.0)
+    monkeypatch.setattr(advice, "READS_ENOUGH", 0)
+    result = runner.invoke(args=["db-check"])
+    report = json.loads(runner.invoke(args=["db-check", "--json"]).output)
+    assert result.exit_code == 0
+    assert "· index in use" in result.output
+    assert {check["name"] for check in report["checks"] if check["advice"]} == {"index in use"}
 
 
 def test_a_pending_migration_is_a_finding(runner: FlaskCliRunner, admin: Connection) -> None:

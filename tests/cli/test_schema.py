@@ -42,10 +42,27 @@ def test_from_nothing_to_everything_and_back(fresh: Settings) -> None:
     assert f"1 applied, {len(NAMES) - 1} pending" in flask(fresh, "db-status")
 
 
+def test_a_dry_run_prints_and_changes_nothing(fresh: Settings) -> None:
+    flask(fresh, "db-bootstrap")
+    printed = flask(fresh, "db-migrate", "--dry-run", "--to", NAMES[1])
+    assert printed.count("COMMIT;") == 2
+    assert "CREATE TABLE tenants" in printed
+    assert f"0 applied, {len(NAMES)} pending" in flask(fresh, "db-status")
+
+
+def test_as_far_as_asked_recorded_and_shown_backwards(fresh: Settings) -> None:
+    flask(fresh, "db-bootstrap")
+    assert "✓ applied" in flask(fresh, "db-migrate", "--to", NAMES[0])
+    assert f"✓ recorded {NAMES[-1]}" in flask(fresh, "db-migrate", "--fake")
+    assert "DROP TABLE" in flask(fresh, "db-rollback", "--dry-run", "--count", "1")
+    assert f"{len(NAMES)} applied, 0 pending" in flask(fresh, "db-status")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["db-rollback", "--to", "nowhere"], "'nowhere' is not among the applied migrations"),
+        (["db-migrate", "--to", "nowhere"], "'nowhere' is not among the migrations"),
         (["db-rollback", "--count", "0"], "--count"),
         (["db-rollback", "--count", "1", "--to", "x"], "not both"),
         (["db-rollback", "--count", "9"], "only 0 are applied"),
@@ -62,6 +79,14 @@ def test_a_mistake_is_one_clear_line(fresh: Settings, arguments: list[str], said
 def test_migrating_before_bootstrapping_says_what_to_do(fresh: Settings) -> None:
     result = started(fresh, "db-migrate")
     assert result.returncode == 3
+    assert "Traceback" not in result.stderr
+
+
+def test_the_application_cannot_migrate(fresh: Settings) -> None:
+    weak = replace(fresh, db_owner_user=fresh.db_user, db_owner_password=fresh.db_password)
+    result = started(weak, "db-migrate")
+    assert result.returncode == 78
+    assert "it must be another role than DB_OWNER_USER" in result.stderr
     assert "Traceback" not in result.stderr
 
 
