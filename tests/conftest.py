@@ -1,5 +1,6 @@
 """One server for the whole run, one migrated database, and nothing left over between tests."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,11 @@ from app.tenants import Tenant
 from dev.cluster import Cluster, throwaway
 from tests.factories import make_settings, make_tenant
 from tests.logins import as_owner
+
+
+def pytest_configure() -> None:
+    """A run in the background inherits an ignored SIGINT; the programs the tests start must not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
