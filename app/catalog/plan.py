@@ -128,7 +128,7 @@ def _lifting(written: _Writer, old: Reading) -> Iterator[Step]:
     for task, obj, step in written:
         if isinstance(obj, ForcedRowSecurity):
             (forced.discard if task.verb == "drop" else forced.add)(obj.table)
-        blind = forced & _looked_into(task, obj) & {key[1] for key in old.objects if key[0] == Table.kind}
+        blind = forced & _looked_into(task, obj)
         yield replace(step, statements=_lifted(step.statements, sorted(blind))) if blind else step
 
 
