@@ -1,4 +1,4 @@
-"""What `flask db-revision` plans runs as an owner who is no superuser: FORCE is lifted where he has to see."""
+"""What `flask db-revision` plans runs as an owner who is no superuser: it lifts FORCE where he has to see."""
 
 import psycopg2
 import pytest
