@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 from app import migrate
 from app.catalog import Finding, judge, tenant_tables
 from app.cli.drift import drifted
+from app.cli.judged import DEFINERS
 from app.config import Settings
 from app.database import db
 from app.errors import DatabaseUnavailableError, MigrationError, UnreadableSchemaError, UnsafeRoleError
@@ -21,8 +22,6 @@ from app.tenancy import platform_scope
 FINDINGS = 1
 UNREACHABLE = 3
 _OLDEST = 150000
-# the SECURITY DEFINER functions that are meant to be, as "app.audit(uuid)"
-_DEFINERS: frozenset[str] = frozenset()
 _SERVER = """
 SELECT current_setting('server_version_num')::int, current_setting('server_version'),
        current_setting('TimeZone'), current_setting('server_encoding'), current_user,
@@ -133,7 +132,7 @@ def _migrations() -> Check:
 
 
 def _schema(settings: Settings) -> Checks:
-    findings = judge(db, settings.db_user, definers=_DEFINERS)
+    findings = judge(db, settings.db_user, definers=DEFINERS)
     for finding in findings:
         yield Check(finding.rule, f"{finding.where}: {finding.why}", finding.remedy, finding.advice)
     if not _wrong(findings):

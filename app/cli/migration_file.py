@@ -83,7 +83,7 @@ def _wrapped(line: str) -> Iterator[str]:
     indent = line[: len(line) - len(line.lstrip())]
     for place in _JOINTS.finditer(line):
         head, tail = line[: place.start()], indent + "    " + line[place.end() :]
-        if _WIDTH >= max(len(head), len(tail)) and head.count("'") % 2 == 0:
+        if max(len(head), len(tail)) <= _WIDTH and head.count("'") % 2 == 0:
             yield from (head, tail)
             return
     yield from _filled(line, indent)

@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 
 from app import migrate
 from app.bootstrap import bootstrap
+from app.cli.judged import JudgedDatabase
 from app.database import db
 from app.tenancy import platform_scope
 
@@ -34,7 +35,7 @@ def db_migrate(to: str | None, *, fake: bool, dry_run: bool) -> None:
         with _opened(migrate.Recorder) as recorder:
             _print(migrate.migrate_sql(recorder, to=to, fake=fake))
         return
-    with _opened(migrate.MigrationDatabase) as database:
+    with _opened(JudgedDatabase) as database:
         if not _show(migrate.migrate(database, to=to, fake=fake), "recorded" if fake else "applied"):
             click.echo("Nothing to do: every migration is applied.")
 
@@ -72,7 +73,7 @@ def db_status(as_json: bool) -> None:
     click.echo(f"{len(schema.applied)} applied, {len(schema.pending)} pending")
 
 
-_Owner = TypeVar("_Owner", migrate.MigrationDatabase, migrate.Recorder)
+_Owner = TypeVar("_Owner", migrate.MigrationDatabase, JudgedDatabase, migrate.Recorder)
 
 
 @contextmanager

@@ -80,6 +80,7 @@ def run(database: Any, file: File, script: Script, what: str) -> None:
 def _send(database: Any, file: File, script: Script, what: str) -> None:
     if what == "migrate":
         _run_operations(database, script.migrate)
+        database.inspect(file.name)
     elif what == "rollback" and script.rollback is not None:
         _run_operations(database, script.rollback)
     if what == "rollback":
