@@ -1,7 +1,10 @@
 """Who may migrate, where, and with which limits."""
 
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -9,7 +12,10 @@ from flask import Flask
 from app.config import Settings
 from app.errors import DatabaseUnavailableError, MigrationError, NotOwnerError
 from app.migrate import MigrationDatabase, Recorder, guard, migrate, serving
+from tests.factories import make_environment
 from tests.logins import as_owner
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("kind", [MigrationDatabase, Recorder])
@@ -63,6 +69,23 @@ def test_a_process_that_serves_does_not_migrate(
     serving("a gunicorn worker")
     with pytest.raises(MigrationError, match=r"inside a gunicorn worker. Run `flask db-migrate`"):
         list(migrate(product))
+
+
+def test_a_gunicorn_worker_is_such_a_process(fresh: Settings) -> None:
+    script = (
+        "import runpy; from app.migrate import MigrationDatabase, migration_settings as read\n"
+        "runpy.run_path('gunicorn.conf.py')['post_fork'](None, None)\n"
+        "MigrationDatabase(read()).connect()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=make_environment(fresh) | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Migrations were started inside a gunicorn worker" in done.stderr
 
 
 def test_a_process_that_does_not_serve_does(product: MigrationDatabase) -> None:
