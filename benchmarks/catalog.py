@@ -106,8 +106,8 @@ def main() -> None:
 
 
 def _measured(project: Project) -> list[list[str]]:
-    start = _best(lambda: project.flask("--help"))
     project.grow(TABLES - 3)
+    start = _best(lambda: project.flask("--help"))
     revision = project.flask("db-revision", "many") - start
     project.flask("db-migrate")
     nothing = _best(lambda: project.flask("db-revision", "nothing"))
