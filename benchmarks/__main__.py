@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("http", "pool")
+BENCHMARKS = ("http", "pool", "catalog")
 
 
 def main(options: list[str]) -> int:

@@ -40,7 +40,7 @@ class Data:
 
     def __init__(self, server: Cluster) -> None:
         self.server = server
-        self.environment = _environment(server)
+        self.environment = environment(server)
         for command in ("db-bootstrap", "db-migrate"):
             flask(self.environment, command)
         self._fill()
@@ -82,7 +82,8 @@ def flask(environment: dict[str, str], *arguments: str) -> str:
     return ended.stdout
 
 
-def _environment(server: Cluster) -> dict[str, str]:
+def environment(server: Cluster) -> dict[str, str]:
+    """The settings of a process of its own on this server."""
     # Settings of the caller's own, a secret's file among them, must not get in.
     known = {name for field in SettingsSchema().fields for name in (field, f"{field}_FILE")}
     mine = {name: value for name, value in os.environ.items() if name not in known}

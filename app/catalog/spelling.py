@@ -23,6 +23,7 @@ _OF_VARCHARS = re.compile(
 _OF_TEXTS = re.compile(
     rf"(?<!::text) (?P<operator>= ANY|<> ALL) \((?P<array>{_array(_LITERAL + '::text')})\)"
 )
+_WORDS = ("ANY", "ALL", "SELECT")
 _LITERALS = re.compile(_LITERAL)
 # a scalar subquery is given a column named after the function it calls
 _CALL = r"\( SELECT (?P<call>(?:\w+\.)?(?P<name>\w+)\(\)) AS (?P=name)\)"
@@ -31,6 +32,8 @@ _CALLS = re.compile(rf"\({_CALL}\)|{_CALL.replace('call>', 'bare>').replace('nam
 
 def canonical(expression: str) -> str:
     """The one spelling of an expression."""
+    if not any(word in expression for word in _WORDS):
+        return expression  # as most are, and a search for a pattern in each would take its time
     return _CALLS.sub(_called, _OF_TEXTS.sub(_listed, _OF_VARCHARS.sub(_listed, expression)))
 
 

@@ -4,7 +4,7 @@ from contextlib import closing
 
 from app import catalog, migrate
 from app.catalog import Finding, Reading
-from app.cli.expected import actual, by_migrations, by_models
+from app.cli.expected import actual, building, by_migrations
 from app.cli.scratch import scratch
 from app.config import Settings
 from app.database import OwnerDatabase
@@ -20,11 +20,11 @@ def drifted(settings: Settings) -> list[Finding]:
     with closing(OwnerDatabase(settings)) as database:
         done = migrate.applied(database)
         found = actual(database)
-    with scratch(settings) as empty:
-        models = by_models(empty)
-        made = by_migrations(empty, until=done[-1]) if done else None
-        complete = by_migrations(empty) if done != migrate.file_names() or made is None else made
+    with scratch(settings) as one, scratch(settings) as other, building(one) as built:
+        made = by_migrations(other, until=done[-1]) if done else Reading({}, {})
+        complete = made if done == migrate.file_names() else by_migrations(other)
+        models = built()
     return [
-        *catalog.drift(found, made or Reading({}, {}), by="the migrations"),
+        *catalog.drift(found, made, by="the migrations"),
         *catalog.drift(complete, models, by="the models", remedy=_REVISION),
     ]

@@ -3,7 +3,7 @@
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from playhouse.postgres_ext import PostgresqlExtDatabase
 
@@ -25,11 +25,15 @@ class Place:
     """One database and its server."""
 
     database: PostgresqlExtDatabase
-    server: Cluster
+    server: Cluster = field(repr=False)
 
     def become(self, sql: str) -> Reading:
         """Forget everything, run this SQL and read what it made."""
         self.run([_RESET, sql])
+        return self.read()
+
+    def read(self) -> Reading:
+        """What is there now."""
         return read(self.database)
 
     def run(self, texts: Iterable[str]) -> None:

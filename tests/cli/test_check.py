@@ -37,6 +37,7 @@ def test_a_right_database_is_right_in_every_line(runner: FlaskCliRunner) -> None
         "migrations",
         "names",
         "tenants",
+        "drift",
     ],
 )
 def test_each_check_has_its_line(runner: FlaskCliRunner, name: str) -> None:
@@ -60,6 +61,27 @@ def test_advice_is_marked_and_does_not_fail(runner: FlaskCliRunner, monkeypatch:
     assert result.exit_code == 0
     assert "· index in use" in result.output
     assert {check["name"] for check in report["checks"] if check["advice"]} == {"index in use"}
+
+
+def test_what_the_migrations_did_not_do_is_a_finding(runner: FlaskCliRunner, admin: Connection) -> None:
+    with undone(admin, "CREATE INDEX idx_rcas_title ON rcas (title)", "DROP INDEX idx_rcas_title"):
+        result = runner.invoke(args=["db-check"])
+    assert result.exit_code == 1
+    assert "✗ unexpected   index idx_rcas_title on rcas" in result.output
+    assert "→ DROP INDEX idx_rcas_title" in result.output
+
+
+def test_what_cannot_be_compared_is_a_finding(runner: FlaskCliRunner, admin: Connection) -> None:
+    with undone(admin, "CREATE DOMAIN odd AS int", "DROP DOMAIN odd"):
+        result = runner.invoke(args=["db-check"])
+    assert result.exit_code == 1
+    assert "domain odd" in result.output
+
+
+def test_without_the_owners_password_drift_is_not_looked_for(settings: Settings) -> None:
+    poor = create_app(replace(settings, db_owner_password=""))
+    result = poor.test_cli_runner().invoke(args=["db-check"])
+    assert "✓ drift        not looked for: it takes DB_OWNER_PASSWORD" in result.output
 
 
 def test_a_pending_migration_is_a_finding(runner: FlaskCliRunner, admin: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any, ClassVar, Self
 
 Key = tuple[str, ...]
@@ -28,6 +29,7 @@ class Object:
     expressions: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
+    @cache
     def names(cls) -> tuple[str, ...]:
         """The fields that name an object of this kind; of those with a table, table and name."""
         known = {field.name for field in fields(cls)}
