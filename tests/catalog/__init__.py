@@ -1,0 +1,1 @@
+"""The catalog, held to exactness and each rule to its planted fault."""

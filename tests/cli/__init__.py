@@ -1,0 +1,1 @@
+"""The commands, as somebody at a shell sees them."""

@@ -1,0 +1,1 @@
+"""The server of make run, started, killed and shared."""

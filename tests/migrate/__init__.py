@@ -1,0 +1,1 @@
+"""The migrator under fire."""
