@@ -42,8 +42,9 @@ def files(folder: Folder) -> None:
 @pytest.fixture
 def duration(fresh: Settings, folder: Folder) -> float:
     """How long a run takes that nobody disturbs, in seconds."""
+    process = start(fresh, folder.path)
     began = time.monotonic()
-    start(fresh, folder.path).join(10)
+    process.join(10)
     return time.monotonic() - began
 
 
