@@ -90,7 +90,7 @@ WHERE {LIVE} ORDER BY c.oid, a.attnum
 
     def disturbs(self, old: Self, dependant: Object) -> bool:
         """PostgreSQL refuses a new type under some dependants and rewrites the text of others."""
-        return self._retyped(old) and dependant.parsed
+        return self._retyped(old) and dependant.parsed_with(self.name)
 
     def loses(self) -> str:
         """Every value, unless they are computed."""
