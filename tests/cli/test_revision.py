@@ -65,7 +65,9 @@ class Project:
         return subprocess.run(
             [Path(sys.executable).with_name("flask"), *arguments],
             cwd=self.folder,
-            env=make_environment(self.settings) | {"PYTHONUTF8": "1", "PYTHONPATH": str(self.folder)},
+            # no bytecode: a model changed within a second would not be seen to have changed
+            env=make_environment(self.settings)
+            | {"PYTHONUTF8": "1", "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
             input=answers,
             capture_output=True,
             text=True,
