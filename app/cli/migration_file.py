@@ -7,6 +7,7 @@ from itertools import groupby
 from app.catalog import Step
 
 _WIDTH = 106  # the linter's 110, less what quotes and semicolons add
+_VERBS = {"CREATE TABLE": "makes", "DROP TABLE": "drops", "CREATE VIEW": "makes", "DROP VIEW": "drops"}
 _FUNCTIONS = ("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
 # where a line is broken rather than anywhere else
 _JOINTS = re.compile(r" (?=WHERE |FOR EACH |EXECUTE |REFERENCES |USING |CHECK )")
@@ -49,11 +50,21 @@ def migration_text(title: str, up: list[Step], down: list[Step], *, role: str, s
 
 def _sentences(name: str, up: list[Step], down: list[Step]) -> dict[str, str]:
     words = name.replace("_", " ").capitalize()
-    groups = ", ".join(dict.fromkeys(step.group for step in up if step.group)) or "what belongs to no table"
     losses = " and ".join(step.loses for step in down if step.loses)
-    title = _fitting(f"{words}: a change of {groups}.", f"{words}: a change of several tables.")
+    title = _fitting(f"{words}: {_done(up)}.", f"{words}: several tables.")
     back = _fitting(f"Take it back, and with it {losses}." if losses else "Take it back.", "Take it back.")
     return {"title": title, "there": f"{words}.", "back": back}
+
+
+def _done(steps: list[Step]) -> str:
+    """What is made, dropped and changed, table by table."""
+    verbs: dict[str, str] = {}
+    for step in steps:
+        first = step.statements[0]
+        verb = next((verb for start, verb in _VERBS.items() if first.startswith(start)), "changes")
+        verbs.setdefault(step.group, verb)
+    parts = [f"{verb} {group}" for group, verb in verbs.items() if group]
+    return ", ".join(parts) or "what belongs to no table"
 
 
 def _fitting(sentence: str, short: str) -> str:

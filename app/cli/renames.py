@@ -34,7 +34,8 @@ class Rename:
 
     def _step(self, old: str, new: str) -> Step:
         what = f"{self.table} RENAME COLUMN {old}" if self.table else f"{old} RENAME"
-        note = f"code that still says {old} fails from here on"
+        called = f"{self.table}.{old}" if self.table else old
+        note = f"code that still says {called} fails from here on"
         return Step((f"ALTER TABLE {what} TO {new}",), self.table or new, note)
 
 

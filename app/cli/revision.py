@@ -144,5 +144,4 @@ def _next_number() -> int:
 
 def _summary(revision: Revision) -> Iterator[str]:
     for step in revision.up:
-        for remark in filter(None, (step.loses and f"loses {step.loses}", step.note)):
-            yield f"{step.group}: {remark}"
+        yield from filter(None, (step.loses and f"loses {step.loses}", step.note))

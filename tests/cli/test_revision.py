@@ -25,8 +25,8 @@ from playhouse.postgres_ext import BinaryJSONField
 from app.models import SoftDeleteModel, TenantForeignKey, check, index
 
 
-class Machine(SoftDeleteModel):
-    """A machine of a tenant."""
+class Sprocket(SoftDeleteModel):
+    """A sprocket of a tenant."""
 
     serialNumber = CharField(max_length=50, unique=True)
     rca = TenantForeignKey("rcas", null=True)
@@ -65,7 +65,9 @@ class Project:
         return subprocess.run(
             [Path(sys.executable).with_name("flask"), *arguments],
             cwd=self.folder,
-            env=make_environment(self.settings) | {"PYTHONUTF8": "1", "PYTHONPATH": str(self.folder)},
+            # no bytecode: a model changed within a second would not be seen to have changed
+            env=make_environment(self.settings)
+            | {"PYTHONUTF8": "1", "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
             input=answers,
             capture_output=True,
             text=True,
@@ -81,10 +83,10 @@ class Project:
 
     def model(self, text: str) -> None:
         """Give the feature this model."""
-        folder = self.folder / "app" / "machines"
+        folder = self.folder / "app" / "sprockets"
         folder.mkdir(exist_ok=True)
         (folder / "__init__.py").write_text(
-            '"""Machines."""\n\nfrom app.machines.models import Machine\n\n__all__ = ["Machine"]\n\n\n'
+            '"""Sprockets."""\n\nfrom app.sprockets.models import Sprocket\n\n__all__ = ["Sprocket"]\n\n\n'
             'def init_app(*_: object) -> None:\n    """Nothing to register."""\n'
         )
         (folder / "routes.py").write_text('"""No routes yet."""\n')
@@ -125,29 +127,29 @@ def test_a_feature_from_its_first_line_to_its_changes(project: Project) -> None:
     """The whole of README's chapter: a new model, its migration, and then everything a model goes through."""
     first = project.latest + 1
     project.model(MODEL)
-    assert f"migrations/{first:03d}_add_machines.py" in project.says("db-revision", "add_machines")
+    assert f"migrations/{first:03d}_add_sprockets.py" in project.says("db-revision", "add_sprockets")
     assert_everything_is_in(project.migration(first))
     project.says("db-migrate")
     assert "✓ drift" in project.says("db-check")
     assert_alive(project.settings)
 
     project.model(CHANGED)
-    refused = project.flask("db-revision", "change_machines")
+    refused = project.flask("db-revision", "change_sprockets")
     assert refused.returncode == 1
-    assert "every value of machines.titel" in refused.stderr
-    assert "every value of machines.details" in refused.stderr
+    assert "every value of sprockets.titel" in refused.stderr
+    assert "every value of sprockets.details" in refused.stderr
     assert not project.migration(first + 1)
 
-    rename = ("--rename", "machines.titel=title")
-    refused = project.flask("db-revision", "change_machines", *rename)
-    assert "machines.titel" not in refused.stderr
-    assert "every value of machines.details" in refused.stderr
-    project.says("db-revision", "change_machines", *rename, "--confirm-data-loss")
+    rename = ("--rename", "sprockets.titel=title")
+    refused = project.flask("db-revision", "change_sprockets", *rename)
+    assert "sprockets.titel" not in refused.stderr
+    assert "every value of sprockets.details" in refused.stderr
+    project.says("db-revision", "change_sprockets", *rename, "--confirm-data-loss")
     text = project.migration(first + 1)
-    assert "ALTER TABLE machines RENAME COLUMN titel TO title;" in text
-    assert "-- loses every value of machines.details\nALTER TABLE machines DROP COLUMN details;" in text
-    assert "-- rewrites machines: nobody reads or writes it meanwhile" in text
-    assert "ALTER TABLE machines ALTER hours TYPE bigint;" in text
+    assert "ALTER TABLE sprockets RENAME COLUMN titel TO title;" in text
+    assert "-- loses every value of sprockets.details\nALTER TABLE sprockets DROP COLUMN details;" in text
+    assert "-- rewrites sprockets: nobody reads or writes it meanwhile" in text
+    assert "ALTER TABLE sprockets ALTER hours TYPE bigint;" in text
     project.says("db-migrate")
     assert "✓ drift" in project.says("db-check")
     assert_lints(project)
@@ -157,16 +159,16 @@ def test_a_feature_from_its_first_line_to_its_changes(project: Project) -> None:
 
 def test_a_renamed_table_takes_everything_along(project: Project) -> None:
     project.model(MODEL)
-    project.says("db-revision", "add_machines")
-    project.model(MODEL.replace("class Machine(", "class Device(").replace("Machine", "Device"))
-    init = project.folder / "app" / "machines" / "__init__.py"
+    project.says("db-revision", "add_sprockets")
+    project.model(MODEL.replace("class Sprocket(", "class Cogwheel(").replace("Sprocket", "Cogwheel"))
+    init = project.folder / "app" / "sprockets" / "__init__.py"
     init.write_text(
-        init.read_text().replace("Machine", "Device").replace('"""Devices."""', '"""Machines."""')
+        init.read_text().replace("Sprocket", "Cogwheel").replace('"""Cogwheels."""', '"""Sprockets."""')
     )
-    done = project.flask("db-revision", "rename_machines", "--rename", "machines=devices")
+    done = project.flask("db-revision", "rename_sprockets", "--rename", "sprockets=cogwheels")
     assert done.returncode == 0, done.stderr
     text = project.migration(project.latest)
-    assert "ALTER TABLE machines RENAME TO devices;" in text
+    assert "ALTER TABLE sprockets RENAME TO cogwheels;" in text
     assert "ALTER INDEX" in text
     assert "DROP" not in text
     assert "CREATE" not in text
@@ -175,7 +177,7 @@ def test_a_renamed_table_takes_everything_along(project: Project) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["add machines"], "is no name"),
+        (["add sprockets"], "is no name"),
         (["x", "--rename", "nonsense"], "neither table=new_name nor table.column=new_name"),
         (["x", "--rename", "rcas.titel=heading"], "no model has the column rcas.heading"),
         (["x", "--rename", "rcas.titel=title"], "titel"),
@@ -214,27 +216,27 @@ def test_an_owner_who_may_not_create_databases_is_told_what_to_do(
 def assert_everything_is_in(text: str) -> None:
     """The table with all its rules, of which the author wrote not one word of SQL."""
     for part in (
-        "CONSTRAINT fk_machines_tenants FOREIGN KEY (tenant_id) REFERENCES tenants (id)",
+        "CONSTRAINT fk_sprockets_tenants FOREIGN KEY (tenant_id) REFERENCES tenants (id)",
         "FOREIGN KEY (tenant_id, rca_id) REFERENCES rcas (tenant_id, id)",
-        "CONSTRAINT uniq_machines_tenant_id_id UNIQUE (tenant_id, id)",
-        "CREATE UNIQUE INDEX uniq_machines_tenant_id_serial_number_alive",
-        "CREATE TRIGGER machines_set_updated_at BEFORE UPDATE ON machines",
-        "ALTER TABLE machines FORCE ROW LEVEL SECURITY;",
+        "CONSTRAINT uniq_sprockets_tenant_id_id UNIQUE (tenant_id, id)",
+        "CREATE UNIQUE INDEX uniq_sprockets_tenant_id_serial_number_alive",
+        "CREATE TRIGGER sprockets_set_updated_at BEFORE UPDATE ON sprockets",
+        "ALTER TABLE sprockets FORCE ROW LEVEL SECURITY;",
         "WITH CHECK (tenant_id = (SELECT app.current_tenant()))",
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON machines TO {database.application_role}",
-        "-- loses every row of machines\nDROP TABLE machines;",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON sprockets TO {database.application_role}",
+        "-- loses every row of sprockets\nDROP TABLE sprockets;",
         "details jsonb DEFAULT '{}' NOT NULL",
     ):
         assert part in text
     assert (
-        len(re.findall(r"CREATE (?:UNIQUE )?INDEX \w+ ON machines \(tenant_id, ", text))
-        == text.count("INDEX idx_machines") + 1
+        len(re.findall(r"CREATE (?:UNIQUE )?INDEX \w+ ON sprockets \(tenant_id, ", text))
+        == text.count("INDEX idx_sprockets") + 1
     )
 
 
 def assert_alive(settings: Settings) -> None:
     """The check with its backslash and its percent came through all quoting."""
-    row = "INSERT INTO machines (tenant_id, serial_number) VALUES (%s, %s)"
+    row = "INSERT INTO sprockets (tenant_id, serial_number) VALUES (%s, %s)"
     with closing(as_owner(settings)) as conn, conn.cursor() as cursor:
         cursor.execute("INSERT INTO tenants (name, subdomain) VALUES ('Acme', 'acme') RETURNING id")
         (tenant,) = cursor.fetchone()

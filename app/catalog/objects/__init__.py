@@ -1,8 +1,9 @@
 """The kinds of objects a schema is made of: how each is read, made, changed and dropped."""
 
 from app.catalog.objects.access import Access
+from app.catalog.objects.attributes import Default, Identity, NotNull
 from app.catalog.objects.base import Key, Object, same_but_name
-from app.catalog.objects.columns import Column, Default, Identity, NotNull
+from app.catalog.objects.columns import Column
 from app.catalog.objects.comments import Comment
 from app.catalog.objects.constraints import Constraint
 from app.catalog.objects.functions import Function

@@ -60,6 +60,10 @@ class Object:
         """Whether it was parsed with the types of its columns, so that they cannot change under it."""
         return False
 
+    def parsed_with(self, column: str) -> bool:  # noqa: ARG002 - for the kinds that can tell
+        """Whether it was parsed with the type of this column of its table."""
+        return self.parsed
+
     @property
     def definition(self) -> str:
         """What stands for it in the statement that makes its home."""

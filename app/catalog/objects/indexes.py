@@ -12,11 +12,11 @@ _HEAD = """concat('CREATE ', CASE WHEN x.indisunique THEN 'UNIQUE ' END, 'INDEX 
 
 @dataclass(frozen=True, slots=True)
 class Index(Object):
-    """An index; `clause` is what stands behind the table's name."""
+    """An index; `clause` is what stands behind the table's name, `computed` its expressions and condition."""
 
     query: ClassVar[str] = f"""
 SELECT 'pg_class'::regclass::oid, i.oid, 0, c.oid::regclass::text, quote_ident(i.relname), {IN_SCHEMA},
-       x.indisunique, x.indexprs IS NOT NULL OR x.indpred IS NOT NULL,
+       x.indisunique, concat(pg_get_expr(x.indexprs, c.oid), pg_get_expr(x.indpred, c.oid)),
        regexp_replace(substr(pg_get_indexdef(i.oid, 0, true), length({_HEAD}) + 1), '^USING btree ', '')
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
     AND c.relkind = 'r'
@@ -27,12 +27,12 @@ ORDER BY 4, 5
 """
     kind: ClassVar[str] = "index"
     rank: ClassVar[int] = 30
-    expressions: ClassVar[tuple[str, ...]] = ("clause",)
+    expressions: ClassVar[tuple[str, ...]] = ("computed", "clause")
     table: str
     name: str
     schema: str
     unique: bool
-    computed: bool
+    computed: str
     clause: str
 
     @property
@@ -48,7 +48,11 @@ ORDER BY 4, 5
     @property
     def parsed(self) -> bool:
         """When it has an expression or a condition, or INCLUDEs what a foreign key does not need."""
-        return self.computed or " INCLUDE " in self.clause
+        return bool(self.computed) or " INCLUDE " in self.clause
+
+    def parsed_with(self, column: str) -> bool:
+        """Plain columns are no matter: PostgreSQL makes the index anew."""
+        return column in self.computed or " INCLUDE " in self.clause
 
     @property
     def target(self) -> str:
