@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
@@ -18,6 +19,11 @@ from app.tenants import Tenant
 from dev.cluster import Cluster, throwaway
 from tests.factories import make_settings, make_tenant
 from tests.logins import as_owner
+
+
+# a run says the same twice; `make test ARGS=--hypothesis-profile=default` looks further
+hypothesis.settings.register_profile("same", derandomize=True, database=None)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_configure() -> None:
