@@ -20,7 +20,6 @@ from dev.cluster import Cluster, throwaway
 from tests.factories import make_settings, make_tenant
 from tests.logins import as_owner
 
-
 # a run says the same twice; `make test ARGS=--hypothesis-profile=default` looks further
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
 hypothesis.settings.load_profile("same")
