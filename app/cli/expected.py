@@ -1,8 +1,6 @@
 """What the schema should be: by the models, and by the migrations."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import psycopg2
@@ -18,27 +16,11 @@ from app.models import concrete_models, schema
 
 def by_models(scratch: Settings) -> Reading:
     """The models' schema, built in a scratch database and taken back. Raises MigrationError."""
-    with building(scratch) as built:
-        return built()
-
-
-@contextmanager
-def building(scratch: Settings) -> Iterator[Callable[[], Reading]]:
-    """The same, built by a thread while the block does something else; call what is given to read it.
-
-    The thread uses psycopg2 alone: Peewee is patched for the whole process while migrations run.
-    """
-    statements = list(schema(concrete_models(), OwnerDatabase(scratch).application_role))
     with closing(OwnerDatabase(scratch)) as database, database.atomic() as transaction:
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            done = pool.submit(_build, database.cursor(), statements)
-
-            def read_it() -> Reading:
-                done.result()
-                return catalog.read(database)
-
-            yield read_it
+        _build(database.cursor(), list(schema(concrete_models(), database.application_role)))
+        reading = catalog.read(database)
         transaction.rollback(begin=False)
+    return reading
 
 
 def by_migrations(scratch: Settings, *, until: str | None = None) -> Reading:

@@ -123,11 +123,16 @@ def test_another_name_is_a_rename(places: tuple[Place, Place]) -> None:
 
 def test_what_loses_data_says_so(places: tuple[Place, Place]) -> None:
     here, there = places
-    old = here.become("CREATE TABLE t (a int, b numeric, c varchar(9)); CREATE TABLE s (a int)")
-    new = there.become("CREATE TABLE t (b int, c varchar(5))")
+    old = here.become(
+        "CREATE TABLE t (a int, b numeric, c varchar(9)); CREATE TABLE s (a int);"
+        "CREATE TABLE n (a int GENERATED ALWAYS AS IDENTITY, b serial)"
+    )
+    new = there.become("CREATE TABLE t (b int, c varchar(5)); CREATE TABLE n (a int, b int)")
     assert sorted(step.loses for step in plan(old, new) if step.loses) == [
         "every row of s",
         "every value of t.a",
+        "the number at which n.a stands",
+        "the number at which n_b_seq stands",
         "what t.b holds as numeric and cannot hold as integer",
     ]
     # a varchar that is too long stops the change: nothing is cut off

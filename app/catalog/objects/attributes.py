@@ -147,3 +147,7 @@ WHERE {LIVE} AND a.attidentity <> ''
     def alter(self, old: Self) -> list[str] | None:
         """Another mode; other options are another sequence."""
         return [f"{self._change} SET GENERATED {self.mode}"] if self.options == old.options else None
+
+    def loses(self) -> str:
+        """Where the numbering stands."""
+        return f"the number at which {self.table}.{self.column} stands"

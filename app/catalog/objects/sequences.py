@@ -45,6 +45,10 @@ WHERE {ours("n")} AND NOT {_OF_IDENTITY}
         """DROP SEQUENCE."""
         return [f"DROP SEQUENCE {self.name}"]
 
+    def loses(self) -> str:
+        """Where it stands."""
+        return f"the number at which {self.name} stands"
+
     def alter(self, old: Self) -> list[str]:
         """ALTER SEQUENCE; where it stands stays, and what may now be left out is said."""
         more = "" if "CACHE" in self.options else " CACHE 1"
