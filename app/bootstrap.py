@@ -9,14 +9,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import encrypt_password
 
 from app.config import Settings
-from app.database import server
-from app.errors import DatabaseUnavailableError
+from app.database import owner_connection
 
 _LOCK = "SELECT pg_advisory_lock(hashtext('fixapp bootstrap'))"
 _ATTRIBUTES = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT"
@@ -35,31 +32,19 @@ def bootstrap(settings: Settings) -> Iterator[str]:
     Logs in as DB_OWNER_USER, who must be allowed to create roles and databases.
     Raises DatabaseUnavailableError when that log-in fails.
     """
-    with closing(_connect(settings, "postgres")) as conn, conn.cursor() as cursor:
+    with closing(owner_connection(settings, "postgres")) as conn, conn.cursor() as cursor:
         # this lock is the whole server's, because it is taken in the one database all runs share
         cursor.execute(_LOCK)
         _make_role(cursor, settings)
         yield f"role {settings.db_user}: logs in, owns nothing, bypasses nothing"
         _make_database(cursor, settings)
         yield f"database {settings.db_name}: UTF8, owned by {settings.db_owner_user}"
-        with closing(_connect(settings, settings.db_name)) as inner, inner.cursor() as inside:
+        with (
+            closing(owner_connection(settings, settings.db_name)) as inner,
+            inner.cursor() as inside,
+        ):
             set_privileges(inside, settings)
         yield f"privileges: {settings.db_user} may use the schema, nobody else may enter"
-
-
-def _connect(settings: Settings, name: str) -> Connection:
-    try:
-        conn: Connection = psycopg2.connect(
-            dbname=name,
-            user=settings.db_owner_user,
-            password=settings.db_owner_password,
-            application_name="fixapp bootstrap",
-            **server(settings),
-        )
-    except psycopg2.OperationalError as error:
-        raise DatabaseUnavailableError from error
-    conn.autocommit = True
-    return conn
 
 
 def _make_role(cursor: Any, settings: Settings) -> None:

@@ -12,6 +12,7 @@ import os
 from typing import Any
 
 import peewee
+import psycopg2
 from playhouse.postgres_ext import PostgresqlExtDatabase, Psycopg2ExtAdapter
 from psycopg2.extensions import (
     TRANSACTION_STATUS_IDLE,
@@ -97,11 +98,7 @@ class Database(Pool):
             with self.connection_context():
                 self._check_room(processes)
         except DatabaseUnavailableError as error:
-            params = self.connect_params
-            reason = str(error.__cause__ or error).strip().splitlines()[0]
-            raise DatabaseNotReadyError(
-                name=self.database, host=params["host"], port=params["port"], reason=reason
-            ) from error
+            raise _not_ready(self.database, self.connect_params, error.__cause__ or error) from error
 
     def _check_room(self, processes: int) -> None:
         with self.cursor() as cursor:
@@ -116,8 +113,14 @@ class Database(Pool):
             self.cursor().execute("SELECT 1")
 
     def begin(self, isolation_level: str | int | None = None) -> None:
-        """Send BEGIN and the tenant in one message. Raises NoTenantError outside a scope."""
+        """Send BEGIN and the tenant in one message.
+
+        Raises NoTenantError outside a scope, ScopeSwapError when a transaction was begun by hand.
+        """
         scope = tenancy.current_scope()
+        status = self.connection().get_transaction_status()
+        if status not in {TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_UNKNOWN}:
+            raise ScopeSwapError(current="that of an open transaction", wanted=scope)
         level = isolation_level or self._isolation_level
         mode = f" ISOLATION LEVEL {self._adapter.isolation_level_str(level)}" if level else ""
         with peewee.__exception_wrapper__:
@@ -160,10 +163,39 @@ class OwnerDatabase(PostgresqlExtDatabase):
             **server(settings),
         )
 
+    def _connect(self) -> Connection:
+        try:
+            conn: Connection = super()._connect()
+        except psycopg2.OperationalError as error:
+            raise _not_ready(self.database, self.connect_params, error) from error
+        return conn
+
     @property
     def application_role(self) -> str:
         """The application's role, quoted: what migrations grant to."""
         return '"' + self.settings.db_user.replace('"', '""') + '"'
+
+
+def owner_connection(settings: Settings, name: str) -> Connection:
+    """Log in as the owner to any database, in autocommit. Raises DatabaseNotReadyError."""
+    params = server(settings)
+    try:
+        conn: Connection = psycopg2.connect(
+            dbname=name,
+            user=settings.db_owner_user,
+            password=settings.db_owner_password,
+            application_name=f"fixapp owner {os.getpid()}",
+            **params,
+        )
+    except psycopg2.OperationalError as error:
+        raise _not_ready(name, params, error) from error
+    conn.autocommit = True
+    return conn
+
+
+def _not_ready(name: str, params: dict[str, Any], error: BaseException) -> DatabaseNotReadyError:
+    reason = " ".join(str(error).split())
+    return DatabaseNotReadyError(name=name, host=params["host"], port=params["port"], reason=reason)
 
 
 def server(settings: Settings) -> dict[str, Any]:

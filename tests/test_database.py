@@ -92,6 +92,14 @@ def test_the_scope_cannot_change_inside_a_transaction(acme: Tenant, globex: Tena
         transaction.__exit__(None, None, None)
 
 
+def test_a_transaction_begun_by_hand_is_not_begun_again_for_another(acme: Tenant, globex: Tenant) -> None:
+    with tenant_scope(acme):
+        db.begin()
+    with tenant_scope(globex), pytest.raises(ScopeSwapError), db.atomic():
+        pass
+    db.rollback()
+
+
 def test_a_server_side_cursor_outside_a_transaction_is_refused(acme: Tenant) -> None:
     with tenant_scope(acme), pytest.raises(NamedCursorError, match="atomic"):
         list(ServerSide(RCA.select()))

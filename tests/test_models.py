@@ -11,7 +11,15 @@ from psycopg2.extensions import connection as Connection
 from app import features
 from app.catalog import read_tables
 from app.database import db
-from app.errors import HardDeletionError, NamingError, NoTenantError, WrongTenantError
+from app.errors import (
+    HardDeletionError,
+    KeptValueError,
+    NamingError,
+    NoTenantError,
+    NotFoundError,
+    WrongTenantError,
+)
+from app.http import paginate
 from app.models import (
     BaseModel,
     Model,
@@ -23,6 +31,7 @@ from app.models import (
     unique,
 )
 from app.rcas import RCA
+from app.rcas.schemas import RCASchema
 from app.tenancy import platform_scope, tenant_scope
 from app.tenants import Tenant
 from tests.factories import make_rca
@@ -209,6 +218,37 @@ def test_only_what_changed_is_sent(acme: Tenant) -> None:
         rca.title = "Valve leaks"
         assert rca.save() == 1
     assert (rca.title, rca.status) == ("Valve leaks", "resolved")
+
+
+def test_what_only_leaves_out_stays_to_be_saved(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        rca.title, rca.status = "Valve leaks", "closed"
+        rca.save(only=[RCA.title])
+        assert (rca.status, rca.dirty_field_names) == ("closed", ["status"])
+        assert rca.save() == 1
+        assert RCA.get_by_id(rca.id).status == "closed"
+
+
+def test_a_row_that_was_read_in_part_can_be_deleted(acme: Tenant) -> None:
+    make_rca(acme)
+    with tenant_scope(acme):
+        assert RCA.select(RCA.id).get().delete_instance() == 1
+
+
+def test_a_row_that_was_deleted_meanwhile_is_not_changed(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        RCA.find(rca.id).delete_instance()
+        with pytest.raises(NotFoundError):
+            rca.change(title="Too late")
+        assert RCA.with_deleted().get().title == "Pump leaks"
+
+
+def test_rows_that_hold_a_value_are_not_compiled_for_everybody(acme: Tenant) -> None:
+    asked = {"limit": 1, "cursor": None}
+    with tenant_scope(acme), pytest.raises(KeptValueError, match="pump"):
+        paginate(lambda *fields: RCA.alive(*fields).where(RCA.equipment_type == "pump"), RCASchema, asked)
 
 
 def test_an_expression_is_worked_out_by_the_database(acme: Tenant) -> None:

@@ -17,7 +17,7 @@ def init_app(app: Flask) -> None:
 
 
 def running() -> str | None:
-    """The flask command that makes this app, e.g. "run" or "db-check"; None under a server.
+    """What makes this app: "run", "shell", or flask's own name for any other command; None under a server.
 
     `flask run` belongs to Flask, so only click's context tells that it is starting.
     """

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import click
+import peewee
 from flask import current_app
 from flask.cli import with_appcontext
 
@@ -64,6 +65,9 @@ def db_check(as_json: bool) -> None:
         checks.append(
             Check("connection", str(error.__cause__ or error).strip(), "make run, or set DB_HOST and DB_PORT")
         )
+        code = UNREACHABLE
+    except (peewee.OperationalError, peewee.InterfaceError) as error:
+        checks.append(Check("connection", f"lost: {' '.join(str(error).split())}", "flask db-check, again"))
         code = UNREACHABLE
     code = code or (FINDINGS if any(not check.right for check in checks) else 0)
     _print_json(checks, code) if as_json else _print(checks)

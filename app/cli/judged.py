@@ -12,6 +12,7 @@ class JudgedDatabase(MigrationDatabase):
     """The owner's database, which takes no file that leaves it worse than it was.
 
     A table without its policies is not committed: not even for a moment can anybody use it.
+    A file without a transaction is refused too, but what it did before that stays.
     """
 
     _known: frozenset[Finding] = frozenset()

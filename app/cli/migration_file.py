@@ -119,7 +119,7 @@ def _pieces(
     calls: list[str] = []
     for names_role, run in groupby(_lines(steps), key=lambda one: _names(one[1], role)):
         if names_role:
-            calls += [_call(statement, role) for _, statement in run]
+            calls += [_call(found) for _, statement in run if (found := _grantee(statement, role))]
         else:
             name = f"{constant}_{len(texts) + 1}" if texts else constant
             texts.append((name, _sql(run, spell)))
@@ -132,17 +132,26 @@ def _lines(steps: list[Step]) -> Iterator[tuple[Step, str]]:
 
 
 def _names(statement: str, role: str) -> bool:
-    return bool(re.search(rf'(?<![\w"]){re.escape(role)}(?![\w"])', statement))
+    return _grantee(statement, role) is not None
 
 
-def _call(statement: str, role: str) -> str:
-    text = _in_python(statement).replace("{", "{{").replace("}", "}}")
-    text = re.sub(rf'(?<![\w"]){re.escape(role)}(?![\w"])', "{database.application_role}", text)
-    call = f'migrator.sql(f"{text}")' if '"' not in text else f"migrator.sql(f'{text}')"
+def _grantee(statement: str, role: str) -> re.Match[str] | None:
+    """The statement in three parts, if it grants to the role or revokes from it."""
+    names = "|".join(re.escape(name) for name in (role, f'"{role}"'))
+    form = rf"((?:GRANT|REVOKE) .+ (?:TO|FROM) )({names})( WITH GRANT OPTION)?"
+    return re.fullmatch(form, statement, re.DOTALL)
+
+
+def _call(found: re.Match[str]) -> str:
+    head, tail = _in_python(found[1]), found[3] or ""
+    if re.search(r"[\"'{}\\\n]", head):
+        return f"migrator.sql({head!r} + database.application_role + {tail!r})"
+    grantee = "{database.application_role}"
+    call = f'migrator.sql(f"{head}{grantee}{tail}")'
     if len(call) < _WIDTH:
         return call
-    first, _, rest = text.partition(" ON ")
-    return f'migrator.sql(\n        f"{first} "\n        f"ON {rest}"\n    )'
+    first, _, rest = head.partition(" ON ")
+    return f'migrator.sql(\n        f"{first} "\n        f"ON {rest}{grantee}{tail}"\n    )'
 
 
 def _sql(run: Iterable[tuple[Step, str]], spell: Spelling) -> str:

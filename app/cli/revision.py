@@ -119,7 +119,10 @@ def _fault(trial: Settings, text: str, revision: Revision) -> str:
     with tempfile.TemporaryDirectory() as folder, closing(OwnerDatabase(trial)) as database:
         file = Path(folder, "revision.py")
         file.write_text(text)
-        functions = runpy.run_path(str(file))
+        try:
+            functions = runpy.run_path(str(file))
+        except SyntaxError as error:
+            return f"it is no Python: {error}"
         for direction, wanted in (("migrate", revision.after), ("rollback", revision.before)):
             try:
                 _run(database, functions[direction])

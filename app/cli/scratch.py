@@ -13,12 +13,11 @@ from typing import Any
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
 
 from app.bootstrap import set_privileges
 from app.config import Settings
-from app.database import OwnerDatabase, server
-from app.errors import DatabaseUnavailableError, MigrationError
+from app.database import OwnerDatabase, owner_connection
+from app.errors import MigrationError
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtext(%s))"
 _LEFT_OVER = "SELECT datname FROM pg_database WHERE starts_with(datname, %s)"
@@ -32,13 +31,16 @@ def scratch(settings: Settings, *, template: str = "template0") -> Iterator[Sett
     """
     prefix = f"{settings.db_name[:32]}_scratch_"
     own = replace(settings, db_name=f"{prefix}{os.getpid()}_{secrets.token_hex(3)}")
-    with closing(_connect(settings, "postgres")) as conn, conn.cursor() as cursor:
+    with closing(owner_connection(settings, "postgres")) as conn, conn.cursor() as cursor:
         _sweep(cursor, prefix)
         cursor.execute(_LOCK, (own.db_name,))
         _create(cursor, own, template)
         try:
             if template == "template0":
-                with closing(_connect(settings, own.db_name)) as inner, inner.cursor() as inside:
+                with (
+                    closing(owner_connection(settings, own.db_name)) as inner,
+                    inner.cursor() as inside,
+                ):
                     set_privileges(inside, own)
             yield own
         finally:
@@ -48,21 +50,6 @@ def scratch(settings: Settings, *, template: str = "template0") -> Iterator[Sett
 def run(database: OwnerDatabase, statement: str) -> None:
     """Run SQL as it stands: a % in it is a %."""
     database.cursor().execute(statement)
-
-
-def _connect(settings: Settings, name: str) -> Connection:
-    try:
-        conn: Connection = psycopg2.connect(
-            dbname=name,
-            user=settings.db_owner_user,
-            password=settings.db_owner_password,
-            application_name=f"fixapp scratch {os.getpid()}",
-            **server(settings),
-        )
-    except psycopg2.OperationalError as error:
-        raise DatabaseUnavailableError from error
-    conn.autocommit = True
-    return conn
 
 
 def _create(cursor: Any, own: Settings, template: str) -> None:

@@ -84,6 +84,13 @@ class NamedCursorError(AppError):
     """
 
 
+class KeptValueError(AppError):
+    """The rows of a statement that is compiled once hold values: {values!r}.
+
+    They would be kept for every later caller. Pass such a value in `asked`, or query without compiling.
+    """
+
+
 class HardDeletionError(AppError):
     """{model} keeps its deleted rows, so `delete()` is refused.
 

@@ -16,7 +16,7 @@ from peewee import EnclosedNodeList, Field, ModelSelect, UUIDField
 
 from app.errors import InvalidCursorError
 from app.http.answers import Answer
-from app.models import Compiled, Model, Row, to_come, value_of
+from app.models import Compiled, Model, Row, to_come, value_of, without_values
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
@@ -56,7 +56,8 @@ def paginate(rows: Rows, item: type[Answer], asked: dict[str, Any]) -> Row:
     """A page of rows, newest first: `paginate(RCA.alive, RCASchema, asked)`.
 
     `asked` holds `limit` and `cursor`; all else in it is what a column must equal. Only
-    the columns an item shows are read. Raises InvalidCursorError.
+    the columns an item shows are read. Raises InvalidCursorError, and
+    KeptValueError for rows that hold a value of their own.
     """
     limit, cursor = asked["limit"], asked["cursor"]
     equal = {name: value for name, value in asked.items() if name not in {"limit", "cursor"}}
@@ -71,7 +72,7 @@ def paginate(rows: Rows, item: type[Answer], asked: dict[str, Any]) -> Row:
 
 @lru_cache(maxsize=1024)
 def _page(rows: Rows, item: type[Answer], equal: tuple[str, ...], continued: bool) -> Compiled:
-    model: type[Model] = rows().model
+    model: type[Model] = without_values(rows()).model
     shown = {"created_at", "id", *item().dump_fields} & model._meta.fields.keys()
     query = rows(*(_as_shown(model._meta.fields[name]) for name in sorted(shown)))
     for name in equal:

@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from app.config import Settings, read_settings
 from app.database import OwnerDatabase
-from app.errors import ConfigurationError, DatabaseNotReadyError, DatabaseUnavailableError, MigrationError
+from app.errors import ConfigurationError, MigrationError
 from app.migrate.concurrently import execute_concurrently, is_meant
 from app.migrate.files import FOLDER, STATEMENT_TIMEOUT
 from app.migrate.guard import refuse_if_serving
@@ -63,12 +63,9 @@ class MigrationDatabase(OwnerDatabase):
 
     def _connect(self) -> Connection:
         refuse_if_serving()
-        try:
-            if self._holder is None or self._holder.closed:
-                self._holder = self._holding(super()._connect())
-            conn: Connection = super()._connect()
-        except psycopg2.OperationalError as error:
-            raise unavailable(self.settings, error) from error
+        if self._holder is None or self._holder.closed:
+            self._holder = self._holding(super()._connect())
+        conn: Connection = super()._connect()
         with conn.cursor() as cursor:
             cursor.execute(limits())
             let_application_read(cursor, self.settings.db_user)
@@ -97,14 +94,6 @@ def migration_settings() -> Settings:
         right = f"the password of DB_OWNER_USER, {settings.db_owner_user!r}, which migrations log in as"
         raise ConfigurationError([f"DB_OWNER_PASSWORD is missing; it must be {right}"])
     return settings
-
-
-def unavailable(settings: Settings, error: psycopg2.OperationalError) -> DatabaseUnavailableError:
-    """What to raise when the owner cannot log in."""
-    reason = str(error).strip().splitlines()[0]
-    return DatabaseNotReadyError(
-        name=settings.db_name, host=settings.db_host, port=settings.db_port, reason=reason
-    )
 
 
 def sqlstate(error: Exception) -> str | None:

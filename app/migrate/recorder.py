@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from app.config import Settings
 from app.database import OwnerDatabase
 from app.migrate.files import FOLDER, File
 from app.migrate.history import trusted
-from app.migrate.owner import unavailable
 from app.migrate.plan import downwards, upwards
 from app.migrate.role import refuse_unless_owner
 from app.migrate.runner import named, run
@@ -58,10 +56,7 @@ class Recorder(OwnerDatabase):
         self.close()
 
     def _connect(self) -> Connection:
-        try:
-            conn: Connection = super()._connect()
-        except psycopg2.OperationalError as error:
-            raise unavailable(self.settings, error) from error
+        conn: Connection = super()._connect()
         with conn.cursor() as cursor:
             refuse_unless_owner(cursor, self.settings.db_user)
             cursor.execute("SET default_transaction_read_only = on; SET TIME ZONE 'UTC'")

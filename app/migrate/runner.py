@@ -59,7 +59,10 @@ def _timed(database: MigrationDatabase, file: File, what: str) -> Step:
     script = file.load()
     database.refuse_lost_lock()
     with named(file.name, script):
-        retried(lambda: run(database, file, script, what), file.name, database)
+        if script.transactional:
+            retried(lambda: run(database, file, script, what), file.name, database)
+        else:  # what it did before it was blocked cannot be taken back, so it is not begun again
+            run(database, file, script, what)
     return Step(file.name, time.monotonic() - started)
 
 

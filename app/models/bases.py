@@ -12,7 +12,7 @@ from playhouse.postgres_ext import DateTimeTZField
 from app import naming
 from app.database import db
 from app.errors import HardDeletionError, NamingError, NotFoundError, WrongTenantError
-from app.models.compiled import Compiled, Row, value_of
+from app.models.compiled import Compiled, Row, value_of, without_values
 from app.models.declarations import Check, Index, TenantId
 from app.models.metadata import NamedMetadata
 from app.tenancy import current_tenant
@@ -45,16 +45,26 @@ class Model(peewee.Model):
     def save(self, force_insert: bool = False, only: Iterable[Field | str] | None = None) -> int:
         """Send what changed, and take back what the database made of it: one statement.
 
-        Returns the number of rows written: 0 when nothing changed or the row is not to be seen.
+        Returns the number of rows written: 0 when nothing changed, or when the row is not to
+        be seen or was deleted. What `only` leaves out stays as it was set, to be saved later.
         """
         values = self._changed(only)
         inserting = force_insert or self._pk is None
         if not values and not inserting:
             return 0
         rows = _writing(type(self), values, inserting=inserting).rows(**values, _pk=self._pk)
+        self._dirty -= values.keys()
         for row in rows:
             self._take_back(row)
         return len(rows)
+
+    def change(self, **values: Any) -> Self:
+        """Set these values and save. Raises NotFoundError when the row went away meanwhile."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        if self.is_dirty() and not self.save():
+            raise _missing(type(self))
+        return self
 
     @classmethod
     def find(cls, row_id: UUID) -> Self:
@@ -76,8 +86,8 @@ class Model(peewee.Model):
 
     def _take_back(self, row: Row) -> None:
         columns = self._meta.columns
-        self.__data__.update({columns[name].name: columns[name].python_value(row[name]) for name in row})
-        self._dirty.clear()
+        read = {columns[name].name: columns[name].python_value(row[name]) for name in row}
+        self.__data__.update({name: read[name] for name in read.keys() - self._dirty})
 
     @classmethod
     def validate_model(cls) -> None:
@@ -105,7 +115,8 @@ class BaseModel(Model):
         return int(super().delete_instance(*args, **options))
 
     def _check_tenant(self) -> None:
-        if self.tenant_id != current_tenant():
+        # a row that was read without its tenant is judged by the database alone
+        if self.tenant_id not in {None, current_tenant()}:
             raise WrongTenantError(given=self.tenant_id, current=current_tenant())
 
 
@@ -173,13 +184,17 @@ def concrete_models(base: type[Model] = Model) -> Iterator[type[Model]]:
 def _find(model: type[Found], rows: Rows, row_id: UUID) -> Found:
     found = _by_id(rows).rows(id=row_id)
     if not found:
-        raise NotFoundError(what=naming.snake_case(model.__name__).replace("_", " "), by="id")
+        raise _missing(model)
     return model.from_row(found[0])
+
+
+def _missing(model: type[Model]) -> NotFoundError:
+    return NotFoundError(what=naming.snake_case(model.__name__).replace("_", " "), by="id")
 
 
 @lru_cache(maxsize=1024)
 def _by_id(rows: Rows) -> Compiled:
-    query = rows()
+    query = without_values(rows())
     return Compiled(query.where(query.model.id == value_of(query.model.id)))
 
 
@@ -202,6 +217,8 @@ def _write(model: type[Model], values: dict[str, Any], *, inserting: bool) -> pe
     query = model.insert(values) if inserting else model.update(values)
     if not inserting:
         query = query.where(model.id == value_of(model.id, "_pk"))
+        # a row that somebody deleted meanwhile is not changed any more
+        query = query.where(model.deleted_at.is_null()) if model._meta.is_soft_deleted else query
     return query.returning(*model._meta.sorted_fields)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import peewee
 
 from app.database import db
+from app.errors import KeptValueError
 
 Row = dict[str, Any]
 
@@ -49,3 +50,11 @@ class Compiled:
         cursor = db.execute_sql(self._sql, bound)
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def without_values(query: peewee.ModelSelect) -> peewee.ModelSelect:
+    """A query that is the same for every caller. Raises KeptValueError for one that holds values."""
+    values = query.sql()[1]
+    if values:
+        raise KeptValueError(values=values)
+    return query

@@ -120,7 +120,12 @@ class Connection(extensions.connection):
 
     def can_be_lent_again(self) -> bool:
         """Whether it came back idle, alive and as it was lent. Asks nothing of the server."""
-        return not (self.closed or self.doomed) and self.get_transaction_status() == _IDLE and self.autocommit
+        usable = not (self.closed or self.doomed) and self.get_transaction_status() == _IDLE
+        return usable and self.autocommit and self._speaks_utf8()
+
+    def _speaks_utf8(self) -> bool:
+        # the server decodes a whole message before the RESET in it can mend the encoding
+        return self.encoding == "UTF8" == self.get_parameter_status("client_encoding")
 
     def silent_for(self, now: float) -> float:
         """For how many seconds the statement under way has had no answer; 0 without one."""

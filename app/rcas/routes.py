@@ -42,11 +42,7 @@ def read(rca_id: UUID) -> RCA:
 @db.atomic()
 def change(values: dict[str, Any], rca_id: UUID) -> RCA:
     """Change an analysis."""
-    rca = RCA.find(rca_id)
-    for name, value in values.items():
-        setattr(rca, name, value)
-    rca.save()
-    return rca
+    return RCA.find(rca_id).change(**values)
 
 
 @blueprint.route("/<uuid:rca_id>", methods=["DELETE"])

@@ -1,9 +1,10 @@
 """A tenant: a company that records and solves its problems here."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 import peewee
-from peewee import SQL, CharField
+from peewee import SQL, CharField, Field
 from playhouse.postgres_ext import BinaryJSONField
 
 from app.errors import ConflictError, NotFoundError
@@ -42,7 +43,7 @@ class Tenant(Model):
     def register(cls, **values: object) -> "Tenant":
         """A new tenant. Raises ConflictError when its subdomain is taken."""
         tenant = cls(**values)
-        tenant.write()
+        tenant.save()
         return tenant
 
     @classmethod
@@ -53,17 +54,13 @@ class Tenant(Model):
             raise NotFoundError(what=f"tenant as {subdomain!r}", by="subdomain")
         return tenant
 
-    def change(self, **values: object) -> "Tenant":
-        """Set these values and save. Raises ConflictError when a new subdomain is taken."""
-        for name, value in values.items():
-            setattr(self, name, value)
-        self.write()
-        return self
+    def save(self, force_insert: bool = False, only: Iterable[Field | str] | None = None) -> int:
+        """Save. Raises ConflictError when the subdomain is taken.
 
-    def write(self) -> None:
-        """Save; a taken subdomain is told by the database, so two at once cannot both have it."""
+        The database tells, so that two at once cannot both have it.
+        """
         try:
-            self.save()
+            return super().save(force_insert, only)
         except peewee.IntegrityError as error:
             if error.orig.diag.constraint_name == "uniq_tenants_subdomain":
                 raise ConflictError(what=f"The subdomain {self.subdomain!r}") from error

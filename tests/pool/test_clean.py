@@ -18,6 +18,7 @@ DIRT = {
     ),
     "a time zone": ("SET TIME ZONE 'Asia/Tokyo'", "SELECT current_setting('TimeZone') <> 'UTC'"),
     "a date style": ("SET DateStyle = 'German'", "SELECT left(current_setting('DateStyle'), 3) <> 'ISO'"),
+    "an encoding": ("SET client_encoding = 'LATIN1'", "SELECT current_setting('client_encoding') <> 'UTF8'"),
     "a read-only session": (
         "SET default_transaction_read_only = on",
         "SELECT current_setting('default_transaction_read_only') = 'on'",
