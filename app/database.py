@@ -59,6 +59,7 @@ class _Adapter(Psycopg2ExtAdapter):
     """psycopg2, looked at once: names the process, sets UTC, refuses a log-in that is too strong."""
 
     def connect(self, db: peewee.Database, **params: Any) -> Connection:
+        """Log in and be greeted. Raises UnsafeRoleError."""
         # named here, not at start: a forked worker opens its own connections
         conn: Connection = super().connect(db, application_name=f"fixapp {os.getpid()}", **params)
         conn.autocommit = True

@@ -38,6 +38,7 @@ class _Context(logging.Filter):
     """Adds the request's id and the tenant in force to a record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through, with the two added."""
         record.request_id = g.get("request_id", "-") if has_app_context() else "-"
         record.tenant_id = _tenant()
         return True

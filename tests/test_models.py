@@ -12,7 +12,6 @@ from app import features
 from app.catalog import read_tables
 from app.database import db
 from app.errors import (
-    HardDeletionError,
     KeptValueError,
     NamingError,
     NoTenantError,
@@ -273,34 +272,3 @@ def test_updated_at_is_kept_by_the_database_on_every_path(acme: Tenant) -> None:
     with tenant_scope(acme):
         RCA.update(title="changed in bulk").execute()
         assert RCA.get_by_id(rca.id).updated_at > rca.updated_at
-
-
-# --- deleting ---------------------------------------------------------------------------------------
-
-
-def test_deleting_marks_a_row_once(acme: Tenant) -> None:
-    rca = make_rca(acme)
-    with tenant_scope(acme):
-        assert (rca.delete_instance(), rca.delete_instance()) == (1, 0)
-        assert rca.deleted_at is not None
-        assert RCA.alive().count() == 0
-        assert RCA.with_deleted().count() == 1
-
-
-def test_a_deleted_row_comes_back(acme: Tenant) -> None:
-    rca = make_rca(acme)
-    with tenant_scope(acme):
-        rca.delete_instance()
-        assert (rca.restore(), rca.restore()) == (1, 0)
-        assert [found.id for found in RCA.alive()] == [rca.id]
-
-
-def test_deleting_for_good_has_to_be_said(acme: Tenant) -> None:
-    rca = make_rca(acme)
-    with tenant_scope(acme):
-        with pytest.raises(HardDeletionError, match=r"purge\(\)"):
-            RCA.delete()
-        with pytest.raises(HardDeletionError):
-            RCA.delete_by_id(rca.id)
-        assert RCA.purge().where(RCA.id == rca.id).execute() == 1
-        assert RCA.with_deleted().count() == 0
