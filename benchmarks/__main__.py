@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("http", "pool", "catalog")
+BENCHMARKS = ("http", "pool", "promises", "catalog")
 
 
 def main(options: list[str]) -> int:

@@ -16,7 +16,7 @@ import sqlalchemy
 from playhouse.postgres_ext import PooledPostgresqlExtDatabase
 from sqlalchemy.pool import QueuePool
 
-from app.pool import Pool
+from app.pool import Connection, ConnectionPool
 from benchmarks.table import table
 from dev.cluster import Cluster, throwaway
 
@@ -79,8 +79,15 @@ def _contenders(server: Cluster) -> Iterator[list[Contender]]:
 
 
 def _ours(server: Cluster) -> Contender:
-    pool = Pool("postgres", min_connections=CONNECTIONS, timeout=30, **_login(server))
-    return Contender("FixApp", "socket", pool.connection_context, lambda _: _one(pool), pool.close_all)
+    parameters = _login(server) | {"dbname": "postgres"}
+    pool = ConnectionPool(lambda: parameters, min_size=CONNECTIONS, max_size=CONNECTIONS, timeout=30)
+
+    def run(conn: Connection) -> Any:
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            return cursor.fetchone()
+
+    return Contender("FixApp", "socket", pool.connection, run, pool.close)
 
 
 def _peewees(server: Cluster) -> Contender:

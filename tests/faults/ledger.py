@@ -5,10 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-import peewee
+import psycopg2
 
-from app.errors import DatabaseUnavailableError
-from app.pool import Pool
+from app.pool import ConnectionPool, ConnectionUnavailable
 
 TABLE = "CREATE TABLE IF NOT EXISTS ledger (id uuid NOT NULL)"
 
@@ -17,7 +16,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS ledger (id uuid NOT NULL)"
 class Ledger:
     """Writes with an id each: none acknowledged may be lost, none doubled, none refused be there."""
 
-    pool: Pool
+    pool: ConnectionPool
     acknowledged: set[UUID] = field(default_factory=set)
     refused: set[UUID] = field(default_factory=set)
     unknown: set[UUID] = field(default_factory=set)
@@ -26,17 +25,17 @@ class Ledger:
         """Write once, and note the outcome; a connection lost under way leaves it unknown."""
         entry = uuid4()
         try:
-            self.pool.connect()
-        except DatabaseUnavailableError:
+            conn = self.pool.getconn()
+        except ConnectionUnavailable:
             self.refused.add(entry)
             return
         try:
-            self.pool.execute_sql("INSERT INTO ledger VALUES (%s)", (str(entry),))
+            conn.cursor().execute("INSERT INTO ledger VALUES (%s)", (str(entry),))
             self.acknowledged.add(entry)
-        except (peewee.OperationalError, peewee.InterfaceError):
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
             self.unknown.add(entry)
         finally:
-            self.pool.close()
+            self.pool.putconn(conn)
 
     def write_while(self, going: Callable[[], bool], writers: int = 4) -> list[threading.Thread]:
         """Write in several threads until told to stop."""
@@ -51,8 +50,9 @@ class Ledger:
 
     def faults(self) -> list[str]:
         """What the server holds that it should not, and what it lacks."""
-        with self.pool.connection_context():
-            rows = [UUID(str(row[0])) for row in self.pool.execute_sql("SELECT id FROM ledger").fetchall()]
+        with self.pool.connection() as conn, conn.cursor() as cursor:
+            cursor.execute("SELECT id FROM ledger")
+            rows = [UUID(str(row[0])) for row in cursor.fetchall()]
         held = set(rows)
         return [
             *(f"lost {entry}" for entry in self.acknowledged - held),

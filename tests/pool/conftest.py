@@ -1,5 +1,6 @@
 """A server that may be frozen, killed and stopped, pools on it, and a witness beside them."""
 
+import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +11,15 @@ from typing import Any
 import psycopg2
 import pytest
 
-from app.pool import Pool
+from app.pool import SESSION, Connection, ConnectionPool, ConnectionUnavailable, TooManyRequests
 from dev.cluster import Cluster, throwaway
 from tests.faults.proxy import Proxy, proxied
 
-Make = Callable[..., Pool]
+# seconds on top of a promise: a machine three times slower must pass
+SLACK = 2.0
+
+Make = Callable[..., ConnectionPool]
+_OPTIONS = inspect.signature(ConnectionPool).parameters.keys()
 _numbers = count(1)
 
 
@@ -40,21 +45,31 @@ def running(shaky: Cluster) -> Cluster:
 
 @pytest.fixture
 def make_pool(running: Cluster) -> Iterator[Make]:
-    """Makes pools of superusers, named so that the witness can tell them apart."""
-    pools: list[Pool] = []
+    """Makes pools of superusers, named so that the witness can tell them apart.
 
-    def make(**options: Any) -> Pool:
-        pool = Pool("postgres", **login(running) | {"application_name": f"pool {next(_numbers)}"} | options)
-        pools.append(pool)
-        return pool
+    Options that are not the pool's are libpq's.
+    """
+    pools: list[ConnectionPool] = []
+
+    def make(**options: Any) -> ConnectionPool:
+        own = {"configure": greet} | {name: value for name, value in options.items() if name in _OPTIONS}
+        libpq = {name: value for name, value in options.items() if name not in _OPTIONS}
+        parameters = login(running) | {"application_name": f"pool {next(_numbers)}"} | libpq
+        pools.append(ConnectionPool(lambda: parameters, **own))
+        return pools[-1]
 
     yield make
     for pool in pools:
-        pool.close_all()
+        pool.close()
+
+
+def greet(conn: Connection) -> None:
+    """Give a new session what the reset gives it later."""
+    conn.cursor().execute(SESSION)
 
 
 @pytest.fixture
-def pool(make_pool: Make) -> Pool:
+def pool(make_pool: Make) -> ConnectionPool:
     """A pool of 2 to 10 connections, filled."""
     return filled(make_pool())
 
@@ -78,7 +93,7 @@ class Witness:
     """A superuser's connection that reads pg_stat_activity."""
 
     def __init__(self, server: Cluster) -> None:
-        self._conn = psycopg2.connect(dbname="postgres", application_name="witness", **login(server))
+        self._conn = psycopg2.connect(**login(server) | {"application_name": "witness"})
         self._conn.autocommit = True
 
     def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
@@ -87,9 +102,9 @@ class Witness:
             cursor.execute(text, values)
             return cursor.fetchall() if cursor.description else []
 
-    def backends(self, pool: Pool) -> list[int]:
+    def backends(self, pool: ConnectionPool) -> list[int]:
         """The process ids of a pool's backends."""
-        name = pool.connect_params["application_name"]
+        name = pool.parameters()["application_name"]
         rows = self.sql("SELECT pid FROM pg_stat_activity WHERE application_name = %s ORDER BY pid", name)
         return [pid for (pid,) in rows]
 
@@ -105,15 +120,24 @@ class Witness:
         self._conn.close()
 
 
+class NoThreads(threading.Thread):
+    """A thread that does not start, as where the process may have no more."""
+
+    def start(self) -> None:
+        """Fail."""
+        raise RuntimeError("can't start new thread")
+
+
 def login(server: Cluster) -> dict[str, Any]:
     """Where the server is and how its superuser logs in."""
-    return {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
+    where = {"host": server.host, "port": server.port, "dbname": "postgres"}
+    return where | {"user": server.user, "password": server.password}
 
 
-def filled(pool: Pool) -> Pool:
+def filled(pool: ConnectionPool) -> ConnectionPool:
     """The pool, once it has its least number of connections at rest."""
-    pool.start()
-    eventually(lambda: pool.stats()["pool_available"] >= pool.stats()["pool_min"])
+    pool.open()
+    eventually(lambda: pool.get_stats()["pool_available"] >= pool.get_stats()["pool_min"])
     return pool
 
 
@@ -149,12 +173,22 @@ def timed(act: Callable[[], Any]) -> tuple[float, Any]:
     return together(1, act)[0]
 
 
-def borrow(pool: Pool, *statements: str) -> Any:
-    """Check out, run statements, check in; the last one's first value."""
-    pool.connect()
-    try:
+def borrow(pool: ConnectionPool, *statements: str) -> Any:
+    """Take a connection, run statements, give it back; the last one's first value."""
+    with pool.connection() as conn:
+        return run(conn, *statements)
+
+
+def run(conn: Connection, *statements: str) -> Any:
+    """Run statements; the last one's first value."""
+    with conn.cursor() as cursor:
         for statement in statements:
-            cursor = pool.execute_sql(statement)
+            cursor.execute(statement)
         return cursor.fetchone()[0] if statements and cursor.description else None
-    finally:
-        pool.close()
+
+
+def all_failed_within(seconds: float, waits: list[tuple[float, Any]]) -> None:
+    """Every caller had an error that says what is wrong, in time."""
+    errors = (ConnectionUnavailable, TooManyRequests, psycopg2.OperationalError)
+    assert [result for _, result in waits if not isinstance(result, errors)] == []
+    assert max(waited for waited, _ in waits) < seconds
