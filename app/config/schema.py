@@ -70,7 +70,7 @@ _port = Range(1, 65535)
 
 
 class SettingsSchema(Schema):
-    """The one list of variables; .env.example and the README's table are held against it."""
+    """The one list of variables; .env.example and the table in docs/operations.md are held against it."""
 
     APP_ENV = _variable(
         fields.String,

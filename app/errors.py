@@ -1,30 +1,27 @@
-"""The tree of errors.
+"""Everything that can go wrong, as plain exceptions.
 
-A class's docstring is its message: it is filled with the values that broke the
-rule and ends in the remedy, so whoever reads it knows what to do next. Over HTTP an
-error answers with `status` and `code`; in a shell click prints it and exits with
-`exit_code` (https://click.palletsprojects.com/en/stable/exceptions/).
+A class's docstring is its message: it is filled with the values that broke the rule and
+ends in the remedy, so whoever reads it knows what to do next. `app/http/problems.py` gives
+each its HTTP status, `app/cli/exits.py` its exit code.
 """
 
 import re
-from typing import ClassVar
-
-import click
 
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-class AppError(click.ClickException):
+class AppError(Exception):
     """Something went wrong that has no name yet. Look for the request id in the log."""
-
-    status: ClassVar[int] = 500
-    exit_code = 1
-    headers: ClassVar[dict[str, str]] = {}
 
     def __init__(self, **values: object) -> None:
         self.values = values
         message = " ".join((type(self).__doc__ or "").split())
         super().__init__(message.format(**values))
+
+    @property
+    def message(self) -> str:
+        """What went wrong, and what to do about it."""
+        return str(self)
 
     @property
     def code(self) -> str:
@@ -38,8 +35,6 @@ class ConfigurationError(AppError):
     Set these in the environment or in .env:{lines}
     """
 
-    exit_code = 78  # EX_CONFIG of sysexits(3)
-
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__(lines="".join(f"\n  {line}" for line in problems))
@@ -49,13 +44,19 @@ class NamingError(AppError):
     """{what}, {given!r}, breaks the convention. Use {wanted}."""
 
 
-# --- the tenant in force ---------------------------------------------------------------------------
+class UnknownFieldError(AppError):
+    """{model} has no field {name!r}. Use one of {fields}."""
+
+
+# --- the unit of work ------------------------------------------------------------------------------
 
 
 class NoTenantError(AppError):
     """No tenant is in force for this statement.
 
     Run it inside `with tenant_scope(tenant):` or, for the registry, `with platform_scope(reason):`.
+    In a thread, wrap its function in `in_scope()`; for an answer that is sent while it is read, wrap
+    the generator in `stream()`.
     """
 
 
@@ -64,14 +65,43 @@ class InvalidTenantError(AppError):
 
 
 class ScopeSwapError(AppError):
-    """The scope in force is {current}; it cannot be swapped for {wanted}.
+    """The scope in force is {current}; it cannot be swapped for {wanted}. Leave it first."""
 
-    Leave the scope and its transaction first.
+
+class ScopeInGeneratorError(AppError):
+    """A scope is entered in the generator {name}, so it would be in force for whoever consumes it.
+
+    Enter it around the loop instead, or hand the generator to `stream()`.
+    """
+
+
+class OpenTransactionError(AppError):
+    """The unit of work of {who} ended in a transaction that was begun by hand at {where}.
+
+    It was rolled back. Use `with db.atomic():`, or commit before the unit ends.
+    """
+
+
+class NoApplicationError(AppError):
+    """{count} applications are open in this process and none is in force.
+
+    Say which one with `with application(databases):`, or close the others.
+    """
+
+
+class StreamsFullError(AppError):
+    """{most} answers are being streamed already, all that a pool of {size} allows. Try again in a moment."""
+
+
+class StreamCutError(AppError):
+    """The reader of a streamed answer took nothing for {seconds:g} s, so its transaction was ended.
+
+    Ask again, and read faster.
     """
 
 
 class WrongTenantError(AppError):
-    """A row of tenant {given} was written while tenant {current} is in force.
+    """A row of tenant {given} was written while {current} is in force.
 
     Leave `tenant_id` to the scope, or write the row in its own tenant's scope.
     """
@@ -81,13 +111,6 @@ class NamedCursorError(AppError):
     """A server-side cursor outside a transaction would lose the tenant.
 
     Open it inside `with db.atomic():`.
-    """
-
-
-class KeptValueError(AppError):
-    """The rows of a statement that is compiled once hold values: {values!r}.
-
-    They would be kept for every later caller. Pass such a value in `asked`, or query without compiling.
     """
 
 
@@ -103,10 +126,6 @@ class HardDeletionError(AppError):
 
 class DatabaseUnavailableError(AppError):
     """The database does not answer. Try again in a moment."""
-
-    status = 503
-    exit_code = 3
-    headers: ClassVar[dict[str, str]] = {"Retry-After": "2"}
 
 
 class DatabaseNotReadyError(DatabaseUnavailableError):
@@ -124,8 +143,15 @@ class PoolFullError(PoolTimeoutError):
     """{waiting} callers are waiting for a database connection already. Try again in a moment."""
 
 
+class OutcomeUnknownError(AppError):
+    """The connection broke before the database acknowledged the write, so it may have happened or not.
+
+    Look whether it did before you send it again.
+    """
+
+
 class PoolClosedError(DatabaseUnavailableError):
-    """The connection pool is closed. Open it with `db.open(settings)` before using it again."""
+    """The application's connections are closed: it is shutting down. Ask another instance."""
 
 
 class DatabaseLoginRefusedError(DatabaseUnavailableError):
@@ -140,19 +166,18 @@ class TooManyConnectionsError(DatabaseUnavailableError):
 
 
 class PoolTooLargeError(AppError):
-    """{processes} workers with {largest} connections each do not fit into the {room} the database has.
+    """{processes} workers with {each} connections each do not fit into the {room} the database has.
 
-    Lower the workers or DB_POOL_MAX, or raise max_connections.
+    Each has DB_POOL_MAX and one more for its health. Lower the workers or DB_POOL_MAX, or raise
+    max_connections.
     """
-
-    exit_code = 78  # EX_CONFIG of sysexits(3)
 
 
 class DatabaseStartingError(DatabaseUnavailableError):
     """The database is starting or stopping. Try again in a moment."""
 
 
-class UnsafeRoleError(AppError):
+class UnsafeRoleError(DatabaseUnavailableError):
     """The database log-in {role!r} {why}, so row-level security would not hold.
 
     Run `flask db-bootstrap` and log in as the application role it makes (DB_USER, DB_PASSWORD).
@@ -195,16 +220,12 @@ class MigrationLockedError(MigrationError):
     Wait until it ends, or end it, and run again.
     """
 
-    exit_code = 75  # EX_TEMPFAIL of sysexits(3)
-
 
 class MigrationBlockedError(MigrationError):
     """{name} was blocked {tries} times for a second each, and nothing of it was applied.
 
     In its way: {others}. Wait until they end, or end them, and run again.
     """
-
-    exit_code = 75
 
 
 class NotOwnerError(AppError):
@@ -213,8 +234,6 @@ class NotOwnerError(AppError):
     Set DB_OWNER_USER and DB_OWNER_PASSWORD to the owner of the schema.
     """
 
-    exit_code = 78  # EX_CONFIG
-
 
 # --- requests --------------------------------------------------------------------------------------
 
@@ -222,53 +241,38 @@ class NotOwnerError(AppError):
 class InvalidTokenError(AppError):
     """The bearer token is missing or not valid. Send `Authorization: Bearer <token>` with a fresh token."""
 
-    status = 401
-    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": "Bearer"}
+
+class InvalidActorError(AppError):
+    """{given!r} is no actor. Name user:<uuid> or client:<name>, the name in lower case."""
 
 
 class TenantNotActiveError(AppError):
     """The tenant is {status}. Ask the platform's operators to activate it."""
 
-    status = 403
-
 
 class PlatformOnlyError(AppError):
     """Only the platform's operators may do that. Use a platform token."""
-
-    status = 403
 
 
 class TenantOnlyError(AppError):
     """Only a tenant has that. Use a tenant's token."""
 
-    status = 403
-
 
 class NotFoundError(AppError):
     """There is no such {what}. Check its {by}."""
-
-    status = 404
 
 
 class ConflictError(AppError):
     """{what} is taken already. Choose another."""
 
-    status = 409
-
 
 class UnsupportedMediaTypeError(AppError):
     """The body is {given!r}. Send JSON with `Content-Type: application/json`."""
 
-    status = 415
-
 
 class InvalidInputError(AppError):
-    """The {what} is not one this API takes: {why}. Mend it and send it again."""
-
-    status = 400
+    """The {what} is not one this API takes: {why}. Correct it and send it again."""
 
 
 class InvalidCursorError(AppError):
     """The cursor is not one this list gave out. Use `next_cursor` as it came, or leave it out."""
-
-    status = 422
