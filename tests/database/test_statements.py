@@ -1,6 +1,9 @@
 """The tenant on every message, and nothing without one."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import peewee
 import pytest
@@ -9,16 +12,18 @@ from playhouse.postgres_ext import ServerSide
 from psycopg2.extensions import connection as Connection
 
 from app.config import Settings
-from app.database import Database, db, statement
+from app.database import Databases, application, db
 from app.errors import (
     DatabaseNotReadyError,
     NamedCursorError,
     NoTenantError,
+    OpenTransactionError,
     PoolTimeoutError,
     ScopeSwapError,
     UnsafeRoleError,
     WrongTenantError,
 )
+from app.http import FixApp
 from app.rcas import RCA
 from app.tenancy import platform_scope, tenant_scope
 from app.tenants import Tenant
@@ -48,16 +53,17 @@ def test_nothing_is_left_on_the_connection(acme: Tenant) -> None:
         db.execute_sql("SELECT 1")
         with db.atomic():
             db.execute_sql("SELECT 1")
-    cursor = db.connection().cursor()
-    cursor.execute(SET_TENANT)
-    assert cursor.fetchone() == ("",)
+        cursor = db.connection().cursor()
+        cursor.execute(SET_TENANT)
+        assert cursor.fetchone() == ("",)
 
 
 def test_a_raw_cursor_sees_no_rows(acme: Tenant) -> None:
     make_rca(acme)
-    cursor = db.connection().cursor()
-    cursor.execute("SELECT count(*) FROM rcas")
-    assert cursor.fetchone() == (0,)
+    with tenant_scope(acme):
+        cursor = db.connection().cursor()
+        cursor.execute("SELECT count(*) FROM rcas")
+        assert cursor.fetchone() == (0,)
 
 
 def test_a_transaction_keeps_its_tenant_through_savepoints(acme: Tenant) -> None:
@@ -83,21 +89,39 @@ def test_a_serializable_transaction_carries_its_tenant(acme: Tenant) -> None:
 
 
 def test_the_scope_cannot_change_inside_a_transaction(acme: Tenant, globex: Tenant) -> None:
-    with tenant_scope(acme):
-        transaction = db.atomic()
-        transaction.__enter__()
-    with tenant_scope(globex), pytest.raises(ScopeSwapError):
-        RCA.select().count()
-    with tenant_scope(acme):
-        transaction.__exit__(None, None, None)
+    with tenant_scope(acme), db.atomic(), pytest.raises(ScopeSwapError), tenant_scope(globex):
+        pass
 
 
-def test_a_transaction_begun_by_hand_is_not_begun_again_for_another(acme: Tenant, globex: Tenant) -> None:
+def test_a_transaction_does_not_outlive_its_scope(acme: Tenant, globex: Tenant) -> None:
+    with tenant_scope(acme):
+        db.atomic().__enter__()
+        RCA.create(title="undone", issue_description="…")
+    with tenant_scope(globex):
+        assert db.execute_sql(SET_TENANT).fetchone() == (str(globex.id),)
+    with tenant_scope(acme):
+        assert RCA.select().count() == 0
+
+
+def test_a_transaction_begun_by_hand_is_not_begun_again(acme: Tenant) -> None:
     with tenant_scope(acme):
         db.begin()
-    with tenant_scope(globex), pytest.raises(ScopeSwapError), db.atomic():
-        pass
-    db.rollback()
+        with pytest.raises(ScopeSwapError), db.atomic():
+            pass
+        db.rollback()
+
+
+def test_a_transaction_begun_by_hand_does_not_outlive_its_scope(acme: Tenant, globex: Tenant) -> None:
+    scope = tenant_scope(acme)
+    scope.__enter__()
+    db.begin()
+    RCA.create(title="undone", issue_description="…")
+    with pytest.raises(OpenTransactionError, match=str(acme.id)):
+        scope.__exit__(None, None, None)
+    with tenant_scope(globex):
+        assert db.execute_sql(SET_TENANT).fetchone() == (str(globex.id),)
+    with tenant_scope(acme):
+        assert RCA.select().count() == 0
 
 
 def test_a_server_side_cursor_outside_a_transaction_is_refused(acme: Tenant) -> None:
@@ -139,19 +163,27 @@ def test_the_clock_is_utc_and_the_process_is_named(acme: Tenant) -> None:
     assert name.startswith("fixapp ")
 
 
-def test_logs_show_a_statement_as_it_was_written(acme: Tenant) -> None:
-    seen: list[str] = []
-    db.query_hooks.append(lambda event: seen.append(statement(event.sql)))
-    with tenant_scope(acme):
-        db.execute_sql("SELECT 1;\nSELECT 2")
-    db.query_hooks.pop()
-    assert seen == ["SELECT 1;\nSELECT 2"]
+def test_observers_see_a_statement_as_it_was_written(
+    acme: Tenant, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, Any]] = []
+    monkeypatch.setattr(databases, "observers", [lambda sql, params, _seconds: seen.append((sql, params))])
+    with tenant_scope(acme), db.atomic():
+        db.execute_sql("SELECT %s;\nSELECT 2", (1,))
+    assert seen == [("SELECT %s;\nSELECT 2", (1,))]
 
 
 def test_a_superuser_is_refused(app: Flask, settings: Settings) -> None:
     strong = replace(settings, db_user=settings.db_owner_user, db_password=settings.db_owner_password)
     with pytest.raises(UnsafeRoleError, match=r"superuser.*db-bootstrap"):
-        opened(strong).connect()
+        refusal(strong)
+
+
+def test_a_superuser_is_refused_at_every_statement_too(app: Flask, settings: Settings) -> None:
+    strong = replace(settings, db_user=settings.db_owner_user, db_password=settings.db_owner_password)
+    refused = pytest.raises(UnsafeRoleError, match="superuser")
+    with opened(strong) as databases, application(databases), platform_scope("a test"), refused:
+        db.execute_sql("SELECT 1")
 
 
 def test_an_owner_of_tables_is_refused(app: Flask, settings: Settings, admin: Connection) -> None:
@@ -162,7 +194,7 @@ def test_an_owner_of_tables_is_refused(app: Flask, settings: Settings, admin: Co
         cursor.execute("CREATE TABLE owned (id int); ALTER TABLE owned OWNER TO other_owner")
     try:
         with pytest.raises(UnsafeRoleError, match="'other_owner' owns tables"):
-            opened(replace(settings, db_user="other_owner", db_password="x")).connect()
+            refusal(replace(settings, db_user="other_owner", db_password="x"))
     finally:
         with admin.cursor() as cursor:
             cursor.execute("DROP OWNED BY other_owner; DROP ROLE other_owner")
@@ -173,7 +205,7 @@ def test_a_member_of_a_strong_role_is_refused(app: Flask, settings: Settings, ad
         cursor.execute("CREATE ROLE strong BYPASSRLS; GRANT strong TO fixapp_app")
     try:
         with pytest.raises(UnsafeRoleError, match="bypass"):
-            opened(settings).connect()
+            refusal(settings)
     finally:
         with admin.cursor() as cursor:
             cursor.execute("DROP ROLE strong")
@@ -181,17 +213,17 @@ def test_a_member_of_a_strong_role_is_refused(app: Flask, settings: Settings, ad
 
 def test_a_database_that_is_not_there_is_named_with_its_place(settings: Settings) -> None:
     with pytest.raises(DatabaseNotReadyError, match=r"fixapp_test at 127.0.0.1:1 .*DB_HOST"):
-        opened(replace(settings, db_port=1)).check()
+        refusal(replace(settings, db_port=1))
 
 
 def test_the_last_free_connection_is_waited_for_and_then_refused(app: Flask, settings: Settings) -> None:
-    small = opened(replace(settings, db_pool_min=1, db_pool_max=1, db_connect_timeout=0.5))
-    small.connect()
-    held = small._state.conn
-    small._state.reset()  # another caller
-    with pytest.raises(PoolTimeoutError, match=r"0.5 s"):
-        small.connect()
-    held.close()
+    small = replace(settings, db_pool_min=1, db_pool_max=1, db_connect_timeout=0.5)
+    refused = pytest.raises(PoolTimeoutError, match=r"0.5 s")
+    with opened(small) as databases, application(databases), ExitStack() as stack:
+        stack.enter_context(databases.shared.connection())
+        stack.enter_context(platform_scope("a test"))
+        with refused:
+            db.execute_sql("SELECT 1")
 
 
 def test_a_connection_killed_while_idle_is_replaced_unseen(acme: Tenant, admin: Connection) -> None:
@@ -205,8 +237,23 @@ def test_a_connection_killed_while_idle_is_replaced_unseen(acme: Tenant, admin: 
         assert db.execute_sql("SELECT 1").fetchone() == (1,)
 
 
-def opened(settings: Settings) -> Database:
-    """A database of these settings, beside the application's own."""
-    database = Database(None)
-    database.open(settings)
-    return database
+def test_a_unit_uses_the_databases_of_the_application_it_began_in(app: FixApp, settings: Settings) -> None:
+    with opened(replace(settings, db_pool_max=2)) as other, application(other), platform_scope("a test"):
+        db.execute_sql("SELECT 1")
+        assert other.shared.get_stats()["requests_num"] == 1
+
+
+def refusal(settings: Settings) -> None:
+    """Have these settings checked, as before serving."""
+    with opened(settings) as databases:
+        databases.check()
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Databases]:
+    """The databases of another application, beside the application's own."""
+    databases = Databases(settings)
+    try:
+        yield databases
+    finally:
+        databases.close()
