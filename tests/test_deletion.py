@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.errors import HardDeletionError
+from app.errors import HardDeletionError, NotFoundError
 from app.rcas import RCA
 from app.tenancy import tenant_scope
 from app.tenants import Tenant
@@ -26,12 +26,28 @@ def test_a_deleted_row_comes_back(acme: Tenant) -> None:
         assert [found.id for found in RCA.alive()] == [rca.id]
 
 
+def test_a_row_is_marked_by_its_id_once(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        RCA.delete_by_id(rca.id)
+        with pytest.raises(NotFoundError):
+            RCA.delete_by_id(rca.id)
+        assert RCA.with_deleted().get().deleted_at is not None
+
+
+def test_a_row_comes_back_by_its_id_once(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme):
+        RCA.delete_by_id(rca.id)
+        assert RCA.restore_by_id(rca.id).deleted_at is None
+        with pytest.raises(NotFoundError):
+            RCA.restore_by_id(rca.id)
+
+
 def test_deleting_for_good_has_to_be_said(acme: Tenant) -> None:
     rca = make_rca(acme)
     with tenant_scope(acme):
         with pytest.raises(HardDeletionError, match=r"purge\(\)"):
             RCA.delete()
-        with pytest.raises(HardDeletionError):
-            RCA.delete_by_id(rca.id)
         assert RCA.purge().where(RCA.id == rca.id).execute() == 1
         assert RCA.with_deleted().count() == 0

@@ -12,10 +12,10 @@ from app import features
 from app.catalog import read_tables
 from app.database import db
 from app.errors import (
-    KeptValueError,
     NamingError,
     NoTenantError,
     NotFoundError,
+    UnknownFieldError,
     WrongTenantError,
 )
 from app.http import paginate
@@ -240,14 +240,90 @@ def test_a_row_that_was_deleted_meanwhile_is_not_changed(acme: Tenant) -> None:
     with tenant_scope(acme):
         RCA.find(rca.id).delete_instance()
         with pytest.raises(NotFoundError):
-            rca.change(title="Too late")
+            RCA.change(rca.id, title="Too late")
         assert RCA.with_deleted().get().title == "Pump leaks"
 
 
-def test_rows_that_hold_a_value_are_not_compiled_for_everybody(acme: Tenant) -> None:
-    asked = {"limit": 1, "cursor": None}
-    with tenant_scope(acme), pytest.raises(KeptValueError, match="pump"):
-        paginate(lambda *fields: RCA.alive(*fields).where(RCA.equipment_type == "pump"), RCASchema, asked)
+def test_a_page_is_of_the_rows_its_query_means_whatever_was_prepared_before(acme: Tenant) -> None:
+    """Two queries of one shape that hold different values, and the clone of one of them."""
+    for kind in ("pump", "belt"):
+        make_rca(acme, kind, equipment_type=kind)
+    pumps = RCA.alive().where(RCA.equipment_type == "pump")
+    belts = RCA.alive().where(RCA.equipment_type == "belt")
+    with tenant_scope(acme):
+        assert [titles_of(query) for query in (pumps, belts, pumps)] == [["pump"], ["belt"], ["pump"]]
+        assert titles_of(pumps.where(RCA.title == "belt")) == []
+
+
+def titles_of(query: peewee.ModelSelect) -> list[str]:
+    """The titles on the first page of a query."""
+    return [row["title"] for row in paginate(query, RCASchema, {"limit": 5, "cursor": None})["items"]]
+
+
+def test_a_filter_of_an_unknown_field_is_refused_by_name(acme: Tenant) -> None:
+    asked = {"limit": 1, "cursor": None, "colour": "red"}
+    with tenant_scope(acme), pytest.raises(UnknownFieldError, match=r"RCA has no field 'colour'"):
+        paginate(RCA.alive(), RCASchema, asked)
+
+
+def test_a_change_by_id_touches_what_it_names(acme: Tenant) -> None:
+    rca = make_rca(acme, equipment_type="pump")
+    with tenant_scope(acme):
+        changed = RCA.change(rca.id, status="closed")
+        assert RCA.change(rca.id).__data__ == changed.__data__
+    assert (changed.id, changed.status, changed.equipment_type) == (rca.id, "closed", "pump")
+    assert changed.updated_at > rca.updated_at
+
+
+def test_a_change_of_an_unknown_field_is_refused_by_name(acme: Tenant) -> None:
+    rca = make_rca(acme)
+    with tenant_scope(acme), pytest.raises(UnknownFieldError, match=r"'colour'.*title"):
+        RCA.change(rca.id, colour="red")
+
+
+def test_anothers_row_cannot_be_changed_deleted_or_restored_by_its_id(acme: Tenant, globex: Tenant) -> None:
+    theirs = make_rca(globex)
+    with tenant_scope(acme):
+        for call in (RCA.find, RCA.delete_by_id, RCA.restore_by_id):
+            with pytest.raises(NotFoundError):
+                call(theirs.id)
+        with pytest.raises(NotFoundError):
+            RCA.change(theirs.id, title="mine")
+
+
+def test_many_rows_are_made_with_the_databases_values(acme: Tenant) -> None:
+    rows = [
+        {"title": "a", "issue_description": "a", "status": "closed"},
+        {"title": "b", "issue_description": "b"},
+    ]
+    with tenant_scope(acme):
+        made = RCA.create_many(rows)
+        assert RCA.select().count() == 2
+    assert [(row.title, row.status) for row in made] == [("a", "closed"), ("b", "open")]
+    assert {row.tenant_id for row in made} == {acme.id}
+    assert all(row.id and row.created_at for row in made)
+
+
+def test_many_rows_are_made_together_or_not_at_all(acme: Tenant) -> None:
+    rows = [
+        {"title": "a", "issue_description": "a"},
+        {"title": "b", "issue_description": "b", "status": "lost"},
+    ]
+    with tenant_scope(acme):
+        with pytest.raises(peewee.IntegrityError):
+            RCA.create_many(rows)
+        assert RCA.select().count() == 0
+
+
+def test_no_rows_are_made_of_none(acme: Tenant) -> None:
+    with tenant_scope(acme):
+        assert RCA.create_many([]) == []
+
+
+def test_many_rows_of_another_tenant_cannot_be_made(acme: Tenant, globex: Tenant) -> None:
+    row = {"title": "a", "issue_description": "a", "tenant_id": globex.id}
+    with tenant_scope(acme), pytest.raises(WrongTenantError):
+        RCA.create_many([row])
 
 
 def test_an_expression_is_worked_out_by_the_database(acme: Tenant) -> None:

@@ -1,24 +1,25 @@
 """The bases of every model, and what they are declared with."""
 
 from app.models.bases import BaseModel, Model, SoftDeleteModel, concrete_models
-from app.models.compiled import Compiled, Row, to_come, value_of, without_values
 from app.models.declarations import TenantForeignKey, check, index, policy, unique
+from app.models.pages import page_of_rows
+from app.models.prepared import Prepared, Row, parameter, parameter_of
 from app.models.schema import schema
 
 __all__ = [
     "BaseModel",
-    "Compiled",
     "Model",
+    "Prepared",
     "Row",
     "SoftDeleteModel",
     "TenantForeignKey",
     "check",
     "concrete_models",
     "index",
+    "page_of_rows",
+    "parameter",
+    "parameter_of",
     "policy",
     "schema",
-    "to_come",
     "unique",
-    "value_of",
-    "without_values",
 ]

@@ -1,26 +1,46 @@
 """Model, BaseModel and SoftDeleteModel: what every row of the product has in common."""
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from typing import Any, Self, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Self
 from uuid import UUID
 
 import peewee
-from peewee import SQL, Field, ForeignKeyField, ModelDelete, ModelSelect, UUIDField, fn
-from playhouse.postgres_ext import DateTimeTZField
+from peewee import (
+    SQL,
+    BooleanField,
+    CharField,
+    Field,
+    IntegerField,
+    ModelDelete,
+    ModelSelect,
+    ModelUpdate,
+    TextField,
+    UUIDField,
+)
+from playhouse.postgres_ext import BinaryJSONField, DateTimeTZField
 
 from app import naming
-from app.database import db
-from app.errors import HardDeletionError, NamingError, NotFoundError, WrongTenantError
-from app.models.compiled import Compiled, Row, value_of, without_values
-from app.models.declarations import Check, Index, TenantId
+from app.database import TENANT_IN_FORCE, db
+from app.errors import HardDeletionError, NotFoundError, UnknownFieldError, WrongTenantError
+from app.models.declarations import TenantId
 from app.models.metadata import NamedMetadata
+from app.models.prepared import Prepared, Row
+from app.models.rules import check_declarations
+from app.models.statements import ROW_ID, living, statement, writing
 from app.tenancy import current_tenant
 
-Rows = Callable[..., ModelSelect]
-Found = TypeVar("Found", bound="Model")
-
 _NOW = SQL("DEFAULT CURRENT_TIMESTAMP")
+_DEFAULT = SQL("DEFAULT")
+_AS_THE_DRIVER = {
+    BinaryJSONField,
+    BooleanField,
+    CharField,
+    DateTimeTZField,
+    IntegerField,
+    TextField,
+    UUIDField,
+    TenantId,
+}
 
 
 class Model(peewee.Model):
@@ -52,31 +72,72 @@ class Model(peewee.Model):
         inserting = force_insert or self._pk is None
         if not values and not inserting:
             return 0
-        rows = _writing(type(self), values, inserting=inserting).rows(**values, _pk=self._pk)
+        if inserting:
+            # a default belongs to this row; left to Peewee it would become part of the prepared text
+            values = self._meta.get_default_dict() | values
+        query = writing(type(self), "insert" if inserting else "update", values)
+        rows = query.rows(**values, **{ROW_ID: self._pk})
         self._dirty -= values.keys()
         for row in rows:
             self._take_back(row)
         return len(rows)
 
-    def change(self, **values: Any) -> Self:
-        """Set these values and save. Raises NotFoundError when the row went away meanwhile."""
-        for name, value in values.items():
-            setattr(self, name, value)
-        if self.is_dirty() and not self.save():
-            raise _missing(type(self))
-        return self
-
     @classmethod
     def find(cls, row_id: UUID) -> Self:
         """The row with this id. Raises NotFoundError, for a row of another tenant too."""
-        return _find(cls, cls.select, row_id)
+        return cls._only(statement(cls, "select").rows(**{ROW_ID: row_id}))
+
+    @classmethod
+    def change(cls, row_id: UUID, **values: Any) -> Self:
+        """Set these values of the row with this id, in one statement, and return it.
+
+        Raises NotFoundError, UnknownFieldError.
+        """
+        if not values:
+            return cls.find(row_id)
+        cls._refuse_unknown(values)
+        return cls._only(writing(cls, "update", values).rows(**values, **{ROW_ID: row_id}))
+
+    @classmethod
+    def create_many(cls, rows: Sequence[Mapping[str, Any]]) -> list[Self]:
+        """Insert rows in one statement, all or none; what one leaves out is the database's default.
+
+        Raises UnknownFieldError.
+        """
+        for row in rows:
+            cls._refuse_unknown(row)
+        instances = [cls(**row) for row in rows]
+        names = {name for instance in instances for name in instance.__data__}
+        values = [{name: item.__data__.get(name, _DEFAULT) for name in names} for item in instances]
+        if not values:
+            return []
+        query = cls.insert_many(values).returning(*cls._meta.sorted_fields)
+        return [cls.from_row(row) for row in Prepared(query).rows()]
+
+    @classmethod
+    def delete_by_id(cls, row_id: UUID) -> None:
+        """Delete the row with this id, in one statement. Raises NotFoundError."""
+        cls._only(statement(cls, "delete").rows(**{ROW_ID: row_id}))
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """The instance of a row as the driver gave it."""
         instance = cls(__no_default__=True)
-        instance._take_back(row)
+        instance.__data__ = cls._read(row)
         return instance
+
+    @classmethod
+    def _only(cls, rows: list[Row]) -> Self:
+        if not rows:
+            raise NotFoundError(what=naming.snake_case(cls.__name__).replace("_", " "), by="id")
+        return cls.from_row(rows[0])
+
+    @classmethod
+    def _refuse_unknown(cls, values: Iterable[str]) -> None:
+        for name in values:
+            if name not in cls._meta.fields:
+                fields = ", ".join(cls._meta.fields)
+                raise UnknownFieldError(model=cls.__name__, name=name, fields=fields)
 
     def _changed(self, only: Iterable[Field | str] | None) -> dict[str, Any]:
         names = set(self.dirty_field_names)
@@ -85,16 +146,25 @@ class Model(peewee.Model):
         return {name: self.__data__[name] for name in names}
 
     def _take_back(self, row: Row) -> None:
-        columns = self._meta.columns
-        read = {columns[name].name: columns[name].python_value(row[name]) for name in row}
+        read = self._read(row)
         self.__data__.update({name: read[name] for name in read.keys() - self._dirty})
+
+    @classmethod
+    def _read(cls, row: Row) -> dict[str, Any]:
+        """A row's values by attribute, as the fields want them."""
+        columns: dict[str, Field] = cls._meta.columns
+        return {
+            # most fields take what the driver made as it is
+            field.name: value if type(field) in _AS_THE_DRIVER else field.python_value(value)
+            for field, value in ((columns[name], value) for name, value in row.items())
+        }
 
     @classmethod
     def validate_model(cls) -> None:
         """Refuse a model that breaks the rules, when it is declared. Raises NamingError."""
         if cls.__module__ == __name__:
             return
-        _check_declarations(cls._meta)
+        check_declarations(cls._meta)
         # from here on as SQL, which is what Peewee's own `create_table()` takes
         cls._meta.constraints = cls._meta.table_constraints()
 
@@ -103,6 +173,21 @@ class BaseModel(Model):
     """A row that belongs to the tenant in force."""
 
     tenant_id = TenantId(default=current_tenant)
+
+    @classmethod
+    def select(cls, *fields: Any) -> ModelSelect:
+        """The tenant's rows. The database would return no others; the statement says so too."""
+        return super().select(*fields).where(cls._is_of_tenant())
+
+    @classmethod
+    def update(cls, *args: Any, **values: Any) -> ModelUpdate:
+        """A change of the tenant's rows."""
+        return super().update(*args, **values).where(cls._is_of_tenant())
+
+    @classmethod
+    def delete(cls) -> ModelDelete:
+        """A removal of the tenant's rows."""
+        return super().delete().where(cls._is_of_tenant())
 
     def save(self, force_insert: bool = False, only: Iterable[Field | str] | None = None) -> int:
         """Save in the row's own tenant's scope. Raises WrongTenantError in another's."""
@@ -113,6 +198,10 @@ class BaseModel(Model):
         """Delete in the row's own tenant's scope. Raises WrongTenantError in another's."""
         self._check_tenant()
         return int(super().delete_instance(*args, **options))
+
+    @classmethod
+    def _is_of_tenant(cls) -> peewee.Expression:
+        return cls.tenant_id == peewee.Value(TENANT_IN_FORCE, converter=False)
 
     def _check_tenant(self) -> None:
         # a row that was read without its tenant is judged by the database alone
@@ -132,12 +221,7 @@ class SoftDeleteModel(BaseModel):
     @classmethod
     def alive(cls, *fields: Any) -> ModelSelect:
         """The rows that are not deleted."""
-        return cls.select(*fields).where(cls.deleted_at.is_null())
-
-    @classmethod
-    def find(cls, row_id: UUID) -> Self:
-        """The living row with this id. Raises NotFoundError, for a row of another tenant too."""
-        return _find(cls, cls.alive, row_id)
+        return living(cls, cls.select(*fields))
 
     @classmethod
     def with_deleted(cls, *fields: Any) -> ModelSelect:
@@ -154,22 +238,24 @@ class SoftDeleteModel(BaseModel):
         """A query that removes rows for good: `RCA.purge().where(…).execute()`."""
         return super().delete()
 
+    @classmethod
+    def restore_by_id(cls, row_id: UUID) -> Self:
+        """Bring a deleted row back, in one statement. Raises NotFoundError for one that is alive."""
+        return cls._only(statement(cls, "restore").rows(**{ROW_ID: row_id}))
+
     def delete_instance(self, *_args: Any, **_options: Any) -> int:
         """Mark this row as deleted. Returns 1, or 0 when it was marked before."""
-        self._check_tenant()
-        return self._mark(fn.now(), type(self).deleted_at.is_null())
+        return self._mark("delete")
 
     def restore(self) -> int:
         """Bring this row back. Returns 1, or 0 when it was alive."""
-        self._check_tenant()
-        return self._mark(None, type(self).deleted_at.is_null(is_null=False))
+        return self._mark("restore")
 
-    def _mark(self, instant: Any, when: Any) -> int:
-        cls = type(self)
-        query = cls.update({cls.deleted_at: instant}).where(self._pk_expr() & when)
-        rows = list(query.returning(cls.deleted_at, cls.updated_at).execute())
+    def _mark(self, kind: Literal["delete", "restore"]) -> int:
+        self._check_tenant()
+        rows = statement(type(self), kind).rows(**{ROW_ID: self._pk})
         for row in rows:
-            self.__data__.update(deleted_at=row.deleted_at, updated_at=row.updated_at)
+            self.__data__.update(deleted_at=row["deleted_at"], updated_at=row["updated_at"])
         return len(rows)
 
 
@@ -179,78 +265,3 @@ def concrete_models(base: type[Model] = Model) -> Iterator[type[Model]]:
         if model.__module__ != __name__ and model.__module__.startswith("app."):
             yield model
         yield from concrete_models(model)
-
-
-def _find(model: type[Found], rows: Rows, row_id: UUID) -> Found:
-    found = _by_id(rows).rows(id=row_id)
-    if not found:
-        raise _missing(model)
-    return model.from_row(found[0])
-
-
-def _missing(model: type[Model]) -> NotFoundError:
-    return NotFoundError(what=naming.snake_case(model.__name__).replace("_", " "), by="id")
-
-
-@lru_cache(maxsize=1024)
-def _by_id(rows: Rows) -> Compiled:
-    query = without_values(rows())
-    return Compiled(query.where(query.model.id == value_of(query.model.id)))
-
-
-def _writing(model: type[Model], values: dict[str, Any], *, inserting: bool) -> Compiled:
-    """The statement that writes these values; compiled anew only for expressions among them."""
-    if any(isinstance(value, peewee.Node) for value in values.values()):
-        return Compiled(_write(model, values, inserting=inserting))
-    names = tuple(sorted(values))
-    # mypy takes a class's __hash__ for that of its instances
-    return _compiled_write(model, names, inserting)  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=1024)
-def _compiled_write(model: type[Model], names: tuple[str, ...], inserting: bool) -> Compiled:
-    places = {name: value_of(model._meta.fields[name]) for name in names}
-    return Compiled(_write(model, places, inserting=inserting))
-
-
-def _write(model: type[Model], values: dict[str, Any], *, inserting: bool) -> peewee.BaseQuery:
-    query = model.insert(values) if inserting else model.update(values)
-    if not inserting:
-        query = query.where(model.id == value_of(model.id, "_pk"))
-        # a row that somebody deleted meanwhile is not changed any more
-        query = query.where(model.deleted_at.is_null()) if model._meta.is_soft_deleted else query
-    return query.returning(*model._meta.sorted_fields)
-
-
-def _check_declarations(meta: NamedMetadata) -> None:
-    model = meta.model.__name__
-    for item in meta.indexes:
-        if not isinstance(item, Index):
-            wanted = 'index("column", …) or unique("column", …)'
-            raise NamingError(what=f"An index of {model}", given=str(item), wanted=wanted)
-    for item in meta.constraints or ():
-        if not isinstance(item, Check):
-            raise NamingError(
-                what=f"A constraint of {model}", given=str(item), wanted='check("condition", sql)'
-            )
-    meta.fields_to_index()
-    if meta.is_tenant_scoped:
-        _check_tenant_declarations(meta)
-
-
-def _check_tenant_declarations(meta: NamedMetadata) -> None:
-    model, table = meta.model.__name__, meta.table_name
-    for field in meta.sorted_fields:
-        if isinstance(field, ForeignKeyField):
-            wanted = f'TenantForeignKey("{field.rel_model._meta.table_name}")'
-            raise NamingError(
-                what=f"The single-column key {model}.{field.name}", given=field.name, wanted=wanted
-            )
-    indexes = meta.declared_indexes()
-    for item in indexes:
-        if item.names[0] != "tenant_id":
-            wanted = Index(("tenant_id", *item.columns), item.unique, item.alive).name(table)
-            raise NamingError(what=f"The index of {model}", given=item.name(table), wanted=wanted)
-    if not indexes:
-        wanted = naming.index_name(table, ["tenant_id", "created_at"])
-        raise NamingError(what=f"The missing index of {model}", given="none", wanted=wanted)
