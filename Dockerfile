@@ -33,4 +33,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 3001, timeout=2); c.request('GET', '/health/live'); raise SystemExit(c.getresponse().status != 200)"]
 
-CMD ["gunicorn", "-c", "gunicorn.conf.py", "--bind", "0.0.0.0:3001"]
+CMD ["flask", "serve", "--host", "0.0.0.0"]

@@ -1,49 +1,35 @@
-"""How gunicorn serves: checks before it binds, more threads than connections, a clean end.
+"""How gunicorn serves: checks before it binds, a queue of its own, a clean end.
 
+Nothing of app/ is imported here: the master forks, and on HUP its workers must find the new code.
 https://docs.gunicorn.org/en/stable/settings.html
 """
 
-import atexit
-import os
-import shutil
+import json
+import resource
+import subprocess
 import sys
-import tempfile
+from http import HTTPStatus
 from typing import Any
 
-# Each worker's metrics go into files in here, which prometheus_client looks for when it is imported.
-_METRICS = "" if "PROMETHEUS_MULTIPROC_DIR" in os.environ else tempfile.mkdtemp(prefix="fixapp-metrics-")
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", _METRICS)
-
+from decouple import config as read  # `config` is a setting of gunicorn
 from gunicorn import glogging, util
-from prometheus_client import multiprocess
-
-from app import logs
-from app.config import read_settings
-from app.database import Database, db
-from app.errors import AppError, raw_problem
-from app.migrate import serving
-from app.pool import MAX_WAITING
 
 
-@atexit.register
-def remove_metrics(master: int = os.getpid()) -> None:
-    """Remove the folder that was made here, when this process ends and not when a worker does."""
-    if _METRICS and os.getpid() == master:
-        shutil.rmtree(_METRICS, ignore_errors=True)
+def _whole(name: str, default: int) -> int:
+    """A number of the settings; `flask serve --check` says what is wrong with one that is none."""
+    text = read(name, default="")
+    return int(text) if text.isdigit() else default
 
 
-try:
-    settings = read_settings()
-except AppError as error:
-    error.show()
-    sys.exit(error.exit_code)
-
-bind = f"127.0.0.1:{settings.port}"
+bind = f"127.0.0.1:{_whole('PORT', 3001)}"
 wsgi_app = "wsgi:app"
 workers = 2
 worker_class = "gthread"
-# all who may hold a connection, all who may wait for one, and some to answer everybody else
-threads = settings.db_pool_max + MAX_WAITING + 8
+# more than may hold a connection or wait for one (16), so that somebody is left to answer who needs none
+threads = _whole("DB_POOL_MAX", 10) + 22
+# the others wait in the server's queue; each takes a file, and there must be some left for everything else
+worker_connections = min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100)
+loglevel = "warning"
 timeout = 30
 graceful_timeout = 15
 keepalive = 5
@@ -56,13 +42,11 @@ control_socket_disable = True
 
 
 class Logger(glogging.Logger):
-    """gunicorn's own lines, in the form of all others."""
+    """gunicorn's own lines, handed on to the application's handler in the workers."""
 
     def setup(self, cfg: Any) -> None:
-        """Hand the lines on to the product's handler."""
+        """Say in the master only what went wrong, in the workers what the application says."""
         super().setup(cfg)
-        logs.configure(settings)
-        self.error_log.handlers.clear()
         self.error_log.propagate = True
 
 
@@ -70,37 +54,25 @@ logger_class = Logger
 
 
 def write_problem(sock: Any, status: int, _reason: str, _message: str) -> None:
-    """Refuse what is no HTTP the way everything is refused."""
-    util.write_nonblock(sock, raw_problem(status))
+    """Refuse what is no HTTP the way everything is refused: problem details (RFC 9457)."""
+    phrase = HTTPStatus(status).phrase
+    code = phrase.lower().replace(" ", "_").replace("-", "_")
+    detail = "The request is not valid HTTP, or is too large. Correct it and send it again."
+    body = json.dumps(
+        {"type": "about:blank", "title": phrase, "status": status, "detail": detail, "code": code}
+        | {"request_id": ""}
+    )
+    head = f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\nContent-Type: application/problem+json"
+    util.write_nonblock(sock, f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
 
 
 # there is no setting for this, and gunicorn would answer in HTML
 util.write_error = write_problem
 
 
-def on_starting(_server: Any) -> None:
-    """Look at the database once, before any socket is bound."""
-    database = Database(None)
-    database.open(settings)
-    try:
-        database.check(processes=workers)
-    except AppError as error:
-        error.show()
-        sys.exit(error.exit_code)
-    finally:
-        database.close_all()
-
-
-def post_fork(_server: Any, _worker: Any) -> None:
-    """From here on this process serves, and never migrates."""
-    serving("a gunicorn worker")
-
-
-def worker_exit(_server: Any, _worker: Any) -> None:
-    """Close the worker's connections, so that no backend outlives it."""
-    db.shutdown()
-
-
-def child_exit(_server: Any, worker: Any) -> None:
-    """Take a worker that is gone out of the sums over the workers alive."""
-    multiprocess.mark_process_dead(worker.pid)
+def on_starting(server: Any) -> None:
+    """Look at settings and database once, before any socket is bound, in a process that may have threads."""
+    command = [sys.executable, "-m", "flask", "serve", "--check", "--workers", str(server.cfg.workers)]
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)

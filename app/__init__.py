@@ -5,21 +5,20 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from flask import Flask
+from flask import current_app
 
-from app import auth, cli, errors, health, http, logs, metrics, tenants
+from app import auth, cli, health, http, logs, metrics, tenants
 from app.config import Settings, read_settings
-from app.database import db
-from app.migrate import serving
+from app.database import Databases, find_application
+from app.http import FixApp
+from app.migrate import forbid_migrations
 
 __all__ = ["create_app", "features"]
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None) -> FixApp:
     """The application, part by part. Raises ConfigurationError when the settings are wrong."""
-    app = Flask(__name__, static_folder=None)
-    app.config["SETTINGS"] = settings or read_settings()
-    db.open(app.config["SETTINGS"])
+    app = FixApp(Databases(settings or read_settings()))
     # a command's own output is what its reader wants, not what happens behind it
     logs.init_app(app, quiet=cli.running() not in {None, "run", "shell"})
     auth.init_app(app)
@@ -29,10 +28,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     cli.init_app(app)
     for feature in features():
         feature.init_app(app, api)
-    errors.init_app(app)
+    cli.report_errors(app.cli)
     if cli.running() == "run":
-        serving("`flask run`")
-        db.check()
+        forbid_migrations("`flask run`")
+        app.databases.check()
     return app
 
 
@@ -41,3 +40,10 @@ def features() -> list[ModuleType]:
     folders = (item.name for item in pkgutil.iter_modules(__path__) if item.ispkg)
     here = Path(__file__).parent
     return [import_module(f"app.{name}") for name in folders if (here / name / "routes.py").exists()]
+
+
+def _of_the_current_app() -> Databases | None:
+    return current_app.extensions.get("databases") if current_app else None
+
+
+find_application(_of_the_current_app)

@@ -79,9 +79,9 @@ def tenant() -> str:
         algorithms=["HS256"],
         issuer="fixapp",
         audience="fixapp-api",
-        options={"require": ["exp", "iat", "aud", "iss", "sub"]},
+        options={"require": ["exp", "iat", "aud", "iss", "sub", "tenant"]},
     )
-    return str(claims["sub"])
+    return str(claims["tenant"])
 
 
 @contextmanager

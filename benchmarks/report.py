@@ -12,7 +12,7 @@ from benchmarks.table import table
 
 HEADS = ["", "ours", "bare", "ours/bare"]
 DIFFERENCE = """
-Both sides: one gunicorn configuration, the same rows and JSON fields, a JWT verified with PyJWT,
+Both sides: one server with one configuration, the same rows and JSON fields, a JWT verified with PyJWT,
 row-level security, ten connections for each worker. Bare: psycopg2's own pool; BEGIN, set_config, the
 statement and COMMIT as four messages; nothing else. Ours as well: marshmallow both ways, strict JSON,
 an id and a log line for each request, each tenant's state looked up every 5 s, problem details, Peewee

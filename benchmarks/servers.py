@@ -1,4 +1,4 @@
-"""The two sides, each under gunicorn with the same settings."""
+"""The two sides, each under the same server with the same settings."""
 
 import os
 import runpy
@@ -13,9 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+from app.cli.serve import granian
 from benchmarks.data import PROJECT
 from dev import port
 
+SERVERS = ("granian", "gunicorn")
+WORKERS = 2
+CONNECTIONS = 10  # at most, for each process of either side
 SIDES = {"ours": "wsgi:app", "bare": "benchmarks.bare:app"}
 # a worker that is replaced in one round and not in the next would make them differ
 STEADY = ["--max-requests=0"]
@@ -32,18 +36,23 @@ class Server:
 
 
 @contextmanager
-def both(environment: dict[str, str]) -> Iterator[dict[str, Server]]:
+def both(server: str, environment: dict[str, str]) -> Iterator[dict[str, Server]]:
     """Serve both sides, idle until asked; stopped afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="fixapp-bench-")))
         (folder / "bare.conf.py").write_text(_same_settings(environment))
-        configurations = {"ours": PROJECT / "gunicorn.conf.py", "bare": folder / "bare.conf.py"}
-        yield {
-            side: stack.enter_context(
-                _served(side, configurations[side], environment, folder / f"{side}.log")
-            )
-            for side in SIDES
-        }
+        gunicorn = {"ours": PROJECT / "gunicorn.conf.py", "bare": folder / "bare.conf.py"}
+        served = {}
+        for side, target in SIDES.items():
+            at = port.free()
+            command = [sys.executable, "-m", "gunicorn", "-c", str(gunicorn[side]), f"--bind=127.0.0.1:{at}"]
+            if server == "gunicorn":
+                command += [*STEADY, target]
+            else:
+                command = granian(target, WORKERS, "127.0.0.1", at, CONNECTIONS)
+            log = folder / f"{side}.log"
+            served[side] = stack.enter_context(_served(command, at, environment, log))
+        yield served
 
 
 def _same_settings(environment: dict[str, str]) -> str:
@@ -55,10 +64,7 @@ def _same_settings(environment: dict[str, str]) -> str:
 
 
 @contextmanager
-def _served(side: str, configuration: Path, environment: dict[str, str], log: Path) -> Iterator[Server]:
-    free = port.free()
-    options = ["-c", str(configuration), f"--bind=127.0.0.1:{free}", *STEADY]
-    command = [sys.executable, "-m", "gunicorn", *options, SIDES[side]]
+def _served(command: list[str], at: int, environment: dict[str, str], log: Path) -> Iterator[Server]:
     began = time.perf_counter()
     # its lines go to a file, as a service's would: a terminal would slow it down
     with (
@@ -68,8 +74,8 @@ def _served(side: str, configuration: Path, environment: dict[str, str], log: Pa
         ) as process,
     ):
         try:
-            _wait(process, free, log)
-            yield Server(process.pid, free, time.perf_counter() - began)
+            _wait(process, at, log)
+            yield Server(process.pid, at, time.perf_counter() - began)
         finally:
             process.terminate()
 
@@ -84,4 +90,4 @@ def _wait(process: subprocess.Popen[bytes], at: int, log: Path) -> None:
                     return
         except OSError:
             time.sleep(0.01)
-    raise SystemExit(f"gunicorn does not serve on port {at}\n{log.read_text()}")
+    raise SystemExit(f"nobody serves on port {at}\n{log.read_text()}")

@@ -7,18 +7,19 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
 from psycopg2.extensions import connection as Connection
 
 from app.config import Settings
+from app.http import FixApp
 from app.tenants import Tenant
 from dev import port
+from tests import processes
 from tests.factories import bearer, make_environment
-from tests.processes import FLASK, GUNICORN, PW_MIGRATE, run, serving
+from tests.processes import FLASK, PW_MIGRATE, run, serving
 from tests.test_logs import READABLE
 from tests.waiting import held_up, one, wait_until, wait_until_held_up, writing
 
-SERVERS = {"gunicorn": GUNICORN, "flask run": [*FLASK, "run"]}
+SERVERS = processes.SERVERS | {"flask run": [*FLASK, "run"]}
 CHECKED = SERVERS | {"pw_migrate": [*PW_MIGRATE, "list"], "a command": [*FLASK, "db-status"]}
 WRONG = {
     "APP_ENV": "banana",
@@ -48,6 +49,9 @@ WHERE application_name LIKE 'fixapp %%' AND application_name NOT IN (%s, %s)
 """
 
 
+each_server = pytest.mark.parametrize("command", processes.SERVERS.values(), ids=processes.SERVERS)
+
+
 # --- before a port is bound ------------------------------------------------------------------------
 
 
@@ -69,7 +73,7 @@ def test_wrong_settings_are_all_named_and_nothing_starts(command: list[str], tak
     assert not re.search(r"my-|in use|Traceback", ended.stderr)
 
 
-def test_a_port_that_is_taken_is_told(app: Flask, settings: Settings, taken: int) -> None:
+def test_a_port_that_is_taken_is_told(app: FixApp, settings: Settings, taken: int) -> None:
     """The positive control of "nothing starts" above."""
     ended = run([*FLASK, "run", "--port", str(taken)], make_environment(settings))
     assert "in use" in ended.stderr
@@ -95,22 +99,23 @@ def test_without_a_database_no_server_starts(settings: Settings, command: list[s
 
 @pytest.mark.parametrize("command", SERVERS.values(), ids=SERVERS)
 def test_a_log_in_that_passes_the_policies_is_refused(
-    app: Flask, settings: Settings, command: list[str]
+    app: FixApp, settings: Settings, command: list[str]
 ) -> None:
     superuser = {"DB_USER": settings.db_owner_user, "DB_PASSWORD": settings.db_owner_password}
     variables = (
         make_environment(settings) | superuser | {"DB_OWNER_USER": "somebody", "PORT": str(port.free())}
     )
     ended = run(command, variables)
-    assert ended.returncode == 1
+    assert ended.returncode == 78
     assert re.search(r"^Error: The database log-in 'postgres' .*db-bootstrap", ended.stderr, re.MULTILINE)
     assert not re.search(r"Traceback|Listening|Running on", ended.stdout + ended.stderr)
     assert settings.db_owner_password not in ended.stdout + ended.stderr
 
 
-def test_a_wrong_password_is_one_line(app: Flask, settings: Settings) -> None:
+@each_server
+def test_a_wrong_password_is_one_line(app: FixApp, settings: Settings, command: list[str]) -> None:
     variables = make_environment(settings) | {"DB_PASSWORD": "not the password", "PORT": str(port.free())}
-    ended = run(GUNICORN, variables)
+    ended = run(command, variables)
     assert (ended.returncode, "authentication failed" in ended.stderr) == (3, True)
     assert not re.search("Traceback|not the password", ended.stderr)
 
@@ -120,23 +125,24 @@ def test_a_wrong_password_is_one_line(app: Flask, settings: Settings) -> None:
 
 @pytest.mark.parametrize("command", SERVERS.values(), ids=SERVERS)
 def test_what_is_written_is_in_one_form(
-    app: Flask, settings: Settings, acme: Tenant, command: list[str]
+    app: FixApp, settings: Settings, acme: Tenant, command: list[str]
 ) -> None:
     with serving(command, make_environment(settings)) as served:
         answer, _ = served.ask("GET", "/api/v1/rcas?equipment_type=private", headers=bearer(app, acme))
         assert answer.status == 200
         lines = [line for line in served.lines() if not line.startswith(" * ")]  # click's banner
     assert [line for line in lines if not READABLE.fullmatch(line)] == []
-    assert any(f"{acme.id}] GET /api/v1/rcas 200" in line for line in lines)
+    assert any(f"{acme.id} client:cli] GET /api/v1/rcas 200" in line for line in lines)
     assert "private" not in "".join(lines)
 
 
+@each_server
 def test_sigterm_lets_a_running_request_finish(
-    app: Flask, settings: Settings, acme: Tenant, admin: Connection
+    app: FixApp, settings: Settings, acme: Tenant, admin: Connection, command: list[str]
 ) -> None:
     with (
         held_up(settings) as let_go,
-        serving(GUNICORN, make_environment(settings)) as served,
+        serving(command, make_environment(settings)) as served,
         writing(served, bearer(app, acme)) as answer,
     ):
         wait_until_held_up(settings)
@@ -150,23 +156,27 @@ def test_sigterm_lets_a_running_request_finish(
     assert one(admin, "SELECT count(*) FROM rcas") == 1
 
 
-def test_after_sigterm_nobody_else_is_let_in(app: Flask, settings: Settings) -> None:
-    with serving(GUNICORN, make_environment(settings)) as served:
+@each_server
+def test_after_sigterm_nobody_else_is_let_in(app: FixApp, settings: Settings, command: list[str]) -> None:
+    with serving(command, make_environment(settings)) as served:
         assert served.stop() == 0
         with pytest.raises(OSError, match="refused"):
             served.ask("GET", "/health/live")
 
 
-def test_a_server_has_backends_while_it_serves(app: Flask, settings: Settings, admin: Connection) -> None:
+@each_server
+def test_a_server_has_backends_while_it_serves(
+    app: FixApp, settings: Settings, admin: Connection, command: list[str]
+) -> None:
     """The positive control of "no backend is left"."""
-    with serving(GUNICORN, make_environment(settings)) as served:
+    with serving(command, make_environment(settings)) as served:
         assert served.ask("GET", "/health")[0].status == 200
         assert one(admin, _BACKENDS, _own_names()) >= 1
         assert served.stop() == 0
     wait_until(lambda: one(admin, _BACKENDS, _own_names()) == 0)
 
 
-def test_an_interrupted_development_server_ends_in_peace(app: Flask, settings: Settings) -> None:
+def test_an_interrupted_development_server_ends_in_peace(app: FixApp, settings: Settings) -> None:
     with serving([*FLASK, "run"], make_environment(settings)) as served:
         assert served.ask("GET", "/health")[0].status == 200
         served.process.send_signal(2)

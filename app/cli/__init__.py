@@ -2,17 +2,20 @@
 
 import click
 from flask import Flask
+from flask.cli import ScriptInfo
 
 from app.cli.check import db_check
+from app.cli.exits import as_click_error, exit_code, report_errors
+from app.cli.migrations import db_bootstrap, db_migrate, db_rollback, db_status
 from app.cli.revision import db_revision
-from app.cli.schema import db_bootstrap, db_migrate, db_rollback, db_status
+from app.cli.serve import serve
 
-__all__ = ["init_app", "running"]
+__all__ = ["as_click_error", "exit_code", "init_app", "report_errors", "running"]
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    for command in (db_check, db_bootstrap, db_revision, db_migrate, db_rollback, db_status):
+    for command in (db_check, db_bootstrap, db_revision, db_migrate, db_rollback, db_status, serve):
         app.cli.add_command(command)
 
 
@@ -22,4 +25,5 @@ def running() -> str | None:
     `flask run` belongs to Flask, so only click's context tells that it is starting.
     """
     context = click.get_current_context(silent=True)
-    return context.info_name if context else None
+    # a server may have a context of click's too
+    return context.info_name if context and context.find_object(ScriptInfo) else None

@@ -16,7 +16,7 @@ from app.catalog import Finding, judge, tenant_tables
 from app.cli.drift import drifted
 from app.cli.judged import DEFINERS
 from app.config import Settings
-from app.database import db
+from app.database import databases_in_force, db
 from app.errors import DatabaseUnavailableError, MigrationError, UnreadableSchemaError, UnsafeRoleError
 from app.tenancy import platform_scope
 
@@ -97,7 +97,7 @@ def _connection(settings: Settings) -> Check:
 
 
 def _pool(settings: Settings) -> Check:
-    now = db.stats()
+    now = databases_in_force().shared.get_stats()
     warm_up = now["connections_ms"] / max(1, now["pool_size"])
     in_use = now["pool_size"] - now["pool_available"]
     return Check(

@@ -59,4 +59,4 @@ def _blame(cursor: Any, statement: str) -> None:
         cursor.execute(statement)
     except psycopg2.Error as error:
         what = f"PostgreSQL refuses what the models say: {str(error).strip()} in: {statement.strip()}"
-        raise MigrationError(what=what, remedy="Mend the model and run again") from error
+        raise MigrationError(what=what, remedy="Fix the model and run again") from error

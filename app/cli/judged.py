@@ -29,7 +29,7 @@ class JudgedDatabase(MigrationDatabase):
         if faults:
             lines = "; ".join(f"{fault.where}: {fault.why} ({fault.remedy})" for fault in faults)
             what = f"{name} breaks the rules of this database: {lines}"
-            raise MigrationError(what=what, remedy="Mend the file and run again")
+            raise MigrationError(what=what, remedy="Fix the file and run again")
 
     def _findings(self) -> frozenset[Finding]:
         found = judge(self, self.settings.db_user, definers=DEFINERS)

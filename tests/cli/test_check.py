@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection
 from app import create_app
 from app.catalog.judge import advice
 from app.config import Settings
-from app.database import db
+from app.database import application
 from app.migrate import file_names
 
 
@@ -78,9 +78,8 @@ def test_what_cannot_be_compared_is_a_finding(runner: FlaskCliRunner, admin: Con
     assert "domain odd" in result.output
 
 
-def test_without_the_owners_password_drift_is_not_looked_for(settings: Settings) -> None:
-    poor = create_app(replace(settings, db_owner_password=""))
-    result = poor.test_cli_runner().invoke(args=["db-check"])
+def test_without_the_owners_password_drift_is_not_looked_for(app: Flask, settings: Settings) -> None:
+    result = invoked_with(replace(settings, db_owner_password=""))
     assert "✓ drift        not looked for: it takes DB_OWNER_PASSWORD" in result.output
 
 
@@ -121,13 +120,13 @@ def test_a_role_that_may_too_much_is_a_finding(
 
 def test_a_superuser_is_a_finding(app: Flask, settings: Settings) -> None:
     strong = replace(settings, db_user=settings.db_owner_user, db_password=settings.db_owner_password)
-    result = invoked_with(settings, strong)
+    result = invoked_with(strong)
     assert result.exit_code == 1
     assert "is a superuser or may bypass policies" in result.output
 
 
 def test_an_unreachable_database_exits_with_3(app: Flask, settings: Settings) -> None:
-    result = invoked_with(settings, replace(settings, db_port=1))
+    result = invoked_with(replace(settings, db_port=1))
     assert result.exit_code == 3
     assert "✗ connection" in result.output
     assert "Connection refused" in result.output
@@ -151,11 +150,11 @@ def undone(admin: Connection, statement: str, undo: str) -> Iterator[None]:
             cursor.execute(undo)
 
 
-def invoked_with(settings: Settings, others: Settings) -> Result:
-    """Run db-check in an app with other settings, and put the usual ones back."""
-    db.close_all()
+def invoked_with(others: Settings) -> Result:
+    """Run db-check in an app with other settings, beside the usual one."""
+    other = create_app(others)
     try:
-        return create_app(others).test_cli_runner().invoke(args=["db-check"])
+        with application(other.databases):
+            return other.test_cli_runner().invoke(args=["db-check"])
     finally:
-        db.close_all()
-        db.open(settings)
+        other.databases.close()

@@ -12,9 +12,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from app.bootstrap import bootstrap
 from app.config import Settings
 from tests.factories import make_environment
 from tests.logins import as_owner
+from tests.scratch import migrated
 
 ROOT = Path(__file__).parents[2]
 MODEL = '''"""What is repaired."""
@@ -65,7 +67,7 @@ class Project:
         return subprocess.run(
             [Path(sys.executable).with_name("flask"), *arguments],
             cwd=self.folder,
-            # no bytecode: a model changed within a second would not be seen to have changed
+            # no new bytecode: a model changed within a second would not be seen to have changed
             env=make_environment(self.settings)
             | {"PYTHONUTF8": "1", "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
             input=answers,
@@ -106,13 +108,13 @@ class Project:
 def project(settings: Settings, tmp_path: Path) -> Iterator[Project]:
     """A copy of the project with a migrated database."""
     for name in ("app", "migrations"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("wsgi.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
-    made = Project(tmp_path, replace(settings, db_name="fixapp_revision"))
-    made.says("db-bootstrap")
-    made.says("db-migrate")
-    yield made
+    own = replace(settings, db_name="fixapp_revision")
+    list(bootstrap(own))
+    migrated(own, ROOT / "migrations")
+    yield Project(tmp_path, own)
     with closing(as_owner(settings, "postgres")) as conn, conn.cursor() as cursor:
         cursor.execute("DROP DATABASE fixapp_revision WITH (FORCE)")
 

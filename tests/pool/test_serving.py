@@ -1,4 +1,4 @@
-"""The promises as callers over HTTP see them: gunicorn with two workers, and a server that suffers."""
+"""The promises as callers over HTTP see them: two processes, and a database that suffers."""
 
 import time
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -17,7 +18,7 @@ from dev.cluster import Cluster, throwaway
 from tests.factories import make_environment, make_settings
 from tests.faults.freeze import frozen, processes_of
 from tests.pool.conftest import Witness, eventually, together
-from tests.processes import GUNICORN, Served, serving
+from tests.processes import SERVERS, Served, serving
 
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = ANY(%s)"
 CODES = {"database_unavailable", "pool_timeout", "pool_full"}
@@ -35,10 +36,10 @@ def behind() -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture(scope="module")
-def served(behind: Cluster) -> Iterator[Served]:
-    """Gunicorn in front of it."""
-    with serving(GUNICORN, make_environment(make_settings(behind))) as served:
+@pytest.fixture(scope="module", params=SERVERS.values(), ids=SERVERS)
+def served(request: pytest.FixtureRequest, behind: Cluster) -> Iterator[Served]:
+    """Each server in front of it."""
+    with serving(request.param, make_environment(make_settings(behind))) as served:
         yield served
 
 
@@ -47,8 +48,9 @@ def headers(behind: Cluster, served: Served) -> dict[str, str]:
     """A tenant's token."""
     tokens = Tokens(make_settings(behind))
     platform = {"Authorization": f"Bearer {tokens.issue(None)}"}
-    _, made = served.ask("POST", "/api/v1/tenants", headers=platform, body={"name": "A", "subdomain": "a"})
-    return {"Authorization": f"Bearer {tokens.issue(made['id'])}"}
+    name = f"tenant-{served.port}"
+    _, made = served.ask("POST", "/api/v1/tenants", headers=platform, body={"name": name, "subdomain": name})
+    return {"Authorization": f"Bearer {tokens.issue(UUID(made['id']))}"}
 
 
 @pytest.fixture
@@ -120,12 +122,13 @@ def test_two_workers_together_count_what_was_sent(ready: Served, headers: dict[s
 
 def test_the_pools_of_all_workers_are_added_up(ready: Served, headers: dict[str, str]) -> None:
     together(40, lambda: ready.ask("GET", "/api/v1/rcas", headers=headers))
-    eventually(lambda: _sums(ready)["fixapp_db_pool_max",] == 20)
+    eventually(lambda: _sums(ready)["fixapp_db_pool_max",] == 20, within=10)
 
 
-def test_after_the_end_no_backend_is_left(behind: Cluster) -> None:
+@pytest.mark.parametrize("command", SERVERS.values(), ids=SERVERS)
+def test_after_the_end_no_backend_is_left(behind: Cluster, command: list[str]) -> None:
     variables = make_environment(make_settings(behind))
-    with closing(Witness(behind)) as witness, serving(GUNICORN, variables) as served:
+    with closing(Witness(behind)) as witness, serving(command, variables) as served:
         together(20, lambda: _status(served, "/health/ready"))
         names = [f"fixapp {pid}" for pid in processes_of(served.process.pid)]
         assert witness.sql(BACKENDS, names)

@@ -62,7 +62,7 @@ def db_rollback(count: int | None, to: str | None, *, dry_run: bool) -> None:
 def db_status(as_json: bool) -> None:
     """Show which migrations are applied and which are pending."""
     with platform_scope("flask db-status"):
-        schema = migrate.standing(db)
+        schema = migrate.migration_status(db)
     if as_json:
         click.echo(json.dumps(asdict(schema)))
         return

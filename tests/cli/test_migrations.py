@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.bootstrap import bootstrap
 from app.config import Settings
 from app.migrate import file_names
 from tests.factories import make_environment
@@ -43,7 +44,7 @@ def test_from_nothing_to_everything_and_back(fresh: Settings) -> None:
 
 
 def test_a_dry_run_prints_and_changes_nothing(fresh: Settings) -> None:
-    flask(fresh, "db-bootstrap")
+    list(bootstrap(fresh))
     printed = flask(fresh, "db-migrate", "--dry-run", "--to", NAMES[1])
     assert printed.count("COMMIT;") == 2
     assert "CREATE TABLE tenants" in printed
@@ -51,7 +52,7 @@ def test_a_dry_run_prints_and_changes_nothing(fresh: Settings) -> None:
 
 
 def test_as_far_as_asked_recorded_and_shown_backwards(fresh: Settings) -> None:
-    flask(fresh, "db-bootstrap")
+    list(bootstrap(fresh))
     assert "✓ applied" in flask(fresh, "db-migrate", "--to", NAMES[0])
     assert f"✓ recorded {NAMES[-1]}" in flask(fresh, "db-migrate", "--fake")
     assert f"-- {NAMES[-1]}" in flask(fresh, "db-rollback", "--dry-run", "--count", "1")
@@ -69,7 +70,7 @@ def test_as_far_as_asked_recorded_and_shown_backwards(fresh: Settings) -> None:
     ],
 )
 def test_a_mistake_is_one_clear_line(fresh: Settings, arguments: list[str], said: str) -> None:
-    flask(fresh, "db-bootstrap")
+    list(bootstrap(fresh))
     result = started(fresh, *arguments)
     assert result.returncode in {1, 2}
     assert said in result.stderr
