@@ -49,7 +49,7 @@ class File:
             exec(compile(self.text, f"{self.name}.py", "exec", dont_inherit=True), scope)  # noqa: S102 - this is what a migration is
         except Exception as error:
             what = f"{self.name} cannot be read: {type(error).__name__}: {error}"
-            raise MigrationError(what=what, remedy="Mend the file and run again") from error
+            raise MigrationError(what=what, remedy="Fix the file and run again") from error
         if not callable(scope.get("migrate")):
             what = f"{self.name} has no function `migrate(migrator, database, *, fake=False)`"
             raise MigrationError(what=what, remedy="Write it, like the one of migrations/001_functions.py")

@@ -5,21 +5,22 @@ write meanwhile is swallowed without an error. The migrator of this room replays
 the same connection serves `pw_migrate`, and a request has no right to the owner's password.
 """
 
-from flask import has_request_context
-
+from app.database import principal_in_force
 from app.errors import MigrationError
 
 _serving: list[str] = []
 
 
-def serving(what: str) -> None:
+def forbid_migrations(what: str) -> None:
     """Say that this process serves requests from now on: it will not migrate any more."""
     _serving.append(what)
 
 
 def refuse_if_serving() -> None:
     """Raise MigrationError in a process that serves requests."""
-    where = "a request" if has_request_context() else next(iter(_serving), None)
+    principal = principal_in_force()
+    in_request = principal is not None and principal.request_id is not None
+    where = "a request" if in_request else next(iter(_serving), None)
     if where:
         what = f"Migrations were started inside {where}"
         raise MigrationError(what=what, remedy="Run `flask db-migrate` in a process of its own")

@@ -1,7 +1,7 @@
 """Which migrations a database has, and whether they are the files of migrations/."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from app.errors import MigrationFilesError
 from app.migrate.files import FOLDER, File, file_names, read_files
 
 TABLE = "migratehistory"
+APPLIED = f"SELECT name FROM {TABLE} ORDER BY id"
 _UNDEFINED_TABLE = "42P01"
 
 
@@ -23,7 +24,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MigrationStatus:
     """Where a database stands: what it has, what it lacks, and what this code has no file for."""
 
     applied: list[str]
@@ -31,10 +32,14 @@ class Standing:
     unknown: list[str]
 
 
-def standing(database: peewee.Database, folder: Path = FOLDER) -> Standing:
+def migration_status(database: peewee.Database, folder: Path = FOLDER) -> MigrationStatus:
     """Compare a database with the names of the files; one statement, which any role may send."""
-    done, names = applied(database), file_names(folder)
-    return Standing(
+    return compare(applied(database), file_names(folder))
+
+
+def compare(done: list[str], names: Sequence[str]) -> MigrationStatus:
+    """What ran, beside the names of the files that should have."""
+    return MigrationStatus(
         done,
         [name for name in names if name not in set(done)],
         [name for name in done if name not in set(names)],
@@ -43,12 +48,12 @@ def standing(database: peewee.Database, folder: Path = FOLDER) -> Standing:
 
 def applied(database: peewee.Database) -> list[str]:
     """The migrations a database has, in the order they ran; none when it was never migrated."""
-    return [name for (name,) in _rows(database, f"SELECT name FROM {TABLE} ORDER BY id")]
+    return [name for (name,) in _rows(database, APPLIED)]
 
 
 def pending(database: peewee.Database, folder: Path = FOLDER) -> list[str]:
     """The files a database does not have yet."""
-    return standing(database, folder).pending
+    return migration_status(database, folder).pending
 
 
 def trusted(database: peewee.Database, folder: Path = FOLDER) -> tuple[list[File], list[str]]:

@@ -128,4 +128,4 @@ def _reason(error: Exception) -> str:
 def _remedy(error: Exception) -> str:
     if "affected by row-level security" in str(error):
         return "Forced row-level security hides rows from the owner too: wrap the step in `app.migrate.sight`"
-    return "Mend the file and run again"
+    return "Fix the file and run again"

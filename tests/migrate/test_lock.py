@@ -6,6 +6,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
+from app.cli.exits import exit_code
 from app.config import Settings
 from app.errors import MigrationLockedError
 from app.migrate import MigrationDatabase, file_names, lock, migrate
@@ -42,7 +43,7 @@ def test_whoever_waits_too_long_says_who_has_the_lock(
 
 def test_it_waits_for_a_minute_and_ends_with_the_code_for_later() -> None:
     assert lock.LOCK_WAIT == 60
-    assert MigrationLockedError.exit_code == 75
+    assert exit_code(MigrationLockedError(seconds=60, holder="", what="", remedy="")) == 75
 
 
 def test_the_application_cannot_take_the_lock(fresh: Settings, product: MigrationDatabase) -> None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flask import Flask
 
 from app.config import Settings
 from app.errors import DatabaseUnavailableError, MigrationError, NotOwnerError
-from app.migrate import MigrationDatabase, Recorder, guard, migrate, serving
+from app.migrate import MigrationDatabase, Recorder, forbid_migrations, guard, migrate
+from app.tenancy import tenant_scope
+from app.tenants import Tenant
 from tests.factories import make_environment
 from tests.logins import as_owner
 
@@ -57,24 +58,29 @@ def test_the_connection_has_its_limits(product: MigrationDatabase, setting: str,
     assert product.execute_sql(f"SHOW {setting}").fetchone() == (value,)
 
 
-def test_inside_a_request_nothing_migrates(app: Flask, product: MigrationDatabase) -> None:
-    with app.test_request_context(), pytest.raises(MigrationError, match="inside a request"):
+def test_inside_a_request_nothing_migrates(acme: Tenant, product: MigrationDatabase) -> None:
+    with tenant_scope(acme, request_id="abc"), pytest.raises(MigrationError, match="inside a request"):
         list(migrate(product))
+
+
+def test_inside_a_scope_that_is_no_requests_it_does(acme: Tenant, product: MigrationDatabase) -> None:
+    """The positive control of the test above."""
+    with tenant_scope(acme):
+        assert list(migrate(product))
 
 
 def test_a_process_that_serves_does_not_migrate(
     product: MigrationDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "_serving", [])
-    serving("a gunicorn worker")
-    with pytest.raises(MigrationError, match=r"inside a gunicorn worker. Run `flask db-migrate`"):
+    forbid_migrations("a server's process")
+    with pytest.raises(MigrationError, match=r"inside a server's process. Run `flask db-migrate`"):
         list(migrate(product))
 
 
-def test_a_gunicorn_worker_is_such_a_process(fresh: Settings) -> None:
+def test_what_a_server_imports_makes_its_process_such_a_one(fresh: Settings) -> None:
     script = (
-        "import runpy; from app.migrate import MigrationDatabase, migration_settings as read\n"
-        "runpy.run_path('gunicorn.conf.py')['post_fork'](None, None)\n"
+        "import wsgi; from app.migrate import MigrationDatabase, migration_settings as read\n"
         "MigrationDatabase(read()).connect()"
     )
     done = subprocess.run(
@@ -85,7 +91,7 @@ def test_a_gunicorn_worker_is_such_a_process(fresh: Settings) -> None:
         text=True,
         check=False,
     )
-    assert "Migrations were started inside a gunicorn worker" in done.stderr
+    assert "Migrations were started inside a server's process" in done.stderr
 
 
 def test_a_process_that_does_not_serve_does(product: MigrationDatabase) -> None:
