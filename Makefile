@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(INSTALLED) ## Serve on http://127.0.0.1:3001 with a PostgreSQL of its own; Ctrl-C stops both
+run: $(INSTALLED) ## Serve the API on PORT with a PostgreSQL of its own; Ctrl-C stops both
 	@exec $(VENV)/bin/python -m dev run
 
 stop: ## Stop the PostgreSQL that `make run` left running

@@ -154,9 +154,8 @@ def throwaway() -> Iterator[Cluster]:
 
     What a killed run left behind, its server included, goes when the next one starts.
     """
-    runner, programs = account.of_server(), binaries.find()
-    base = _roomy_folder()
-    _sweep(base, runner)
+    sweep()
+    runner, programs, base = account.of_server(), binaries.find(), _roomy_folder()
     folder = Path(tempfile.mkdtemp(prefix=".fixapp-", dir=base))
     with Lock(folder / "lock"):
         # Only a folder that is locked already gets the name by which left-overs are found.
@@ -177,8 +176,10 @@ def _roomy_folder() -> Path:
     return Path(tempfile.gettempdir())
 
 
-def _sweep(base: Path, runner: account.Account) -> None:
-    for folder in base.glob(f"{PREFIX}*"):
+def sweep() -> None:
+    """Remove what runs that were killed have left behind, their servers included."""
+    runner = account.of_server()
+    for folder in _roomy_folder().glob(f"{PREFIX}*"):
         lock = Lock(folder / "lock")
         with suppress(OSError):  # another run sweeps it too
             if folder.stat().st_uid == runner.uid and lock.take(wait=False):

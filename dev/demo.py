@@ -63,7 +63,7 @@ def _token(project: Path, subdomain: str, known: bool) -> str:
 
 
 def analyses(server: WebServer, tokens: Mapping[str, str]) -> str:
-    """Store the analyses of every tenant that has none, through the API; say whose they are.
+    """Store the analyses of every tenant that has none, through the API; say whose, if anybody's.
 
     Raises DevError where the API refuses one.
     """
@@ -73,4 +73,4 @@ def analyses(server: WebServer, tokens: Mapping[str, str]) -> str:
     for subdomain in empty:
         for analysis in ANALYSES[subdomain]:
             server.request("POST", PATH, tokens[subdomain], analysis)
-    return f"demo analyses for {' and '.join(TENANTS[subdomain] for subdomain in empty)}" if empty else ""
+    return f" {' and '.join(TENANTS[subdomain] for subdomain in empty)}, with analyses" if empty else ""

@@ -1,5 +1,9 @@
-"""The file .env: made from .env.example, read for what starts a development server."""
+"""The file .env: made from .env.example and kept complete, read for what starts a development server.
 
+Each variable whose example says change-me is a secret that is made here: a new one is one line there.
+"""
+
+import fcntl
 import os
 import re
 import secrets
@@ -10,7 +14,7 @@ from decouple import Config, RepositoryEnv
 
 from dev import MISCONFIGURED, DevError
 
-PLACEHOLDER = re.compile(r"""^(?P<name>[^#=\n]+=\s*)["']?change-me.*$""", re.MULTILINE)
+PLACEHOLDER = re.compile(r"""^(?P<name>\w+)=\s*["']?change-me.*$""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -22,16 +26,18 @@ class Settings:
     db_port: int
     db_owner_user: str
     db_owner_password: str
+    # what holds for one run only, because the environment says other than the file: "PORT=3333 DB_PORT=5433"
+    passing: str = ""
 
 
 def create(example: Path, target: Path) -> bool:
     """Copy the example with fresh secrets, readable by this user only; tell whether there was none before.
 
-    A file that exists is never touched, not even when two processes come at once.
+    A file that exists is never replaced, not even when two processes come at once.
     """
     if target.exists():
         return False
-    text = PLACEHOLDER.sub(lambda line: line["name"] + secrets.token_urlsafe(32), example.read_text())
+    text = PLACEHOLDER.sub(lambda line: _fresh(line["name"]), example.read_text())
     aside = target.with_name(f"{target.name}.{os.getpid()}")
     aside.touch(mode=0o600)
     aside.write_text(text)
@@ -42,6 +48,31 @@ def create(example: Path, target: Path) -> bool:
     finally:
         aside.unlink()
     return True
+
+
+def complete(example: Path, target: Path) -> list[str]:
+    """Add the secrets that came to the example since the file was made; return their names.
+
+    What the file or the environment gives stays as it is; two processes at once add nothing twice.
+    """
+    if not _missing(example, target):
+        return []
+    with target.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        names = _missing(example, target)
+        whole = file.read().endswith("\n") or not file.tell()
+        file.write("".join(["" if whole else "\n", *(f"{_fresh(name)}\n" for name in names)]))
+    return names
+
+
+def _missing(example: Path, target: Path) -> list[str]:
+    given = {name.removesuffix("_FILE") for name in (*RepositoryEnv(str(target)).data, *os.environ)}
+    return [name for name in PLACEHOLDER.findall(example.read_text()) if name not in given]
+
+
+def _fresh(name: str) -> str:
+    # 64 hex digits are a good password and a good key: no secret needs another form
+    return f"{name}={secrets.token_hex(32)}"
 
 
 def read(path: Path) -> Settings:
@@ -58,7 +89,14 @@ def read(path: Path) -> Settings:
         db_port=_port(variables, "DB_PORT", "5432"),
         db_owner_user=_value(variables, "DB_OWNER_USER", "postgres"),
         db_owner_password=_secret(variables, "DB_OWNER_PASSWORD"),
+        passing=_passing(path),
     )
+
+
+def _passing(path: Path) -> str:
+    kept = RepositoryEnv(str(path)).data
+    given = {name: os.environ.get(name, "") for name in ("PORT", "DB_HOST", "DB_PORT")}
+    return " ".join(f"{name}={value}" for name, value in given.items() if value and value != kept.get(name))
 
 
 def _value(variables: Config, name: str, default: str = "") -> str:

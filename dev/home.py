@@ -13,7 +13,7 @@ FOLDER = ".postgres"
 
 
 class Home:
-    """The folder: a cluster for each major version, and three locks.
+    """The folder: a cluster for each major version, and locks.
 
     `gate` is held while a server starts or stops, `use` is shared by all who work with one, and `turn` is
     held by the one that fills a database: two first runs at once would make the same things twice.
@@ -25,6 +25,10 @@ class Home:
         self.gate = Lock(self.path / "start.lock")
         self.use = Lock(self.path / "use.lock")
         self.turn = Lock(self.path / "turn.lock")
+
+    def at(self, port: int) -> Lock:
+        """Return the lock of the one that serves the API on a port."""
+        return Lock(self.path / f"port-{port}.lock")
 
     def data(self, major: int) -> Path:
         """Name the folder of a cluster; a newer PostgreSQL cannot read an older one's data."""

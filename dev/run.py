@@ -26,27 +26,39 @@ def run(project: Path) -> int:
 
 
 def prepare(project: Path) -> Settings:
-    """Make .env where there is none and read it; raises DevError at once where PORT is taken."""
+    """Make .env or what it lacks, and read it; raises DevError at once where PORT is taken."""
+    example, target = project / ".env.example", project / ".env"
     with step(".env") as this:
-        if env_file.create(project / ".env.example", project / ".env"):
+        if env_file.create(example, target):
             this.done = ".env made from .env.example, with fresh secrets"
-        settings = env_file.read(project / ".env")
+        elif added := env_file.complete(example, target):
+            this.done = f".env, {' and '.join(added)} added"
+        settings = env_file.read(target)
     if obstacle := port.obstacle(settings.port):
-        reason = "is taken" if obstacle.errno == errno.EADDRINUSE else f"cannot be used ({obstacle.strerror})"
         another = port.free(after=max(settings.port, 1024))
-        raise DevError(f"port {settings.port} {reason}: choose another, PORT={another} make run")
+        said = _reason(project, settings.port, obstacle)
+        raise DevError(f"port {settings.port} {said}: choose another, PORT={another} make run")
     return settings
+
+
+def _reason(project: Path, number: int, obstacle: OSError) -> str:
+    if obstacle.errno != errno.EADDRINUSE:
+        return f"cannot be used ({obstacle.strerror})"
+    lock = Home(project).at(number)
+    strange = lock.take(wait=False)
+    lock.release()
+    return "is taken" if strange else "is served by another `make run` of this folder"
 
 
 def _with_postgres(project: Path, settings: Settings) -> int:
     home, server = Home(project), WebServer(project, settings.port)
     postgres = Postgres(settings, home)
+    home.at(settings.port).take(wait=False)
     try:
         with home.turn:
             token = _fill(project, postgres, server)
-        at = f"http://127.0.0.1:{settings.port}"
-        say(f"Serving on {at}   docs at /docs")
-        say(f'Try:  curl -H "Authorization: Bearer {token}" {at}{demo.PATH}')
+        _welcome(settings, token)
+        server.speak()
         return server.wait()
     finally:
         server.stop()
@@ -63,12 +75,18 @@ def _fill(project: Path, postgres: Postgres, server: WebServer) -> str:
         flask(project, "db-bootstrap")
     with step("migrations"):
         flask(project, "db-migrate")
-    with step("demo tenants"):
-        tokens = demo.tenants(project)
     server.start()
-    try:
-        with step("") as this:
-            this.done = demo.analyses(server, tokens)
-    except DevError as error:  # an API that is being worked on is served all the same
-        say(f"✗ demo analyses: {error}")
+    with step("demo tenants") as this:
+        tokens = demo.tenants(project)
+        try:
+            this.done += demo.analyses(server, tokens)
+        except DevError as error:  # an API that is being worked on is served all the same
+            say(f"✗ demo analyses: {error}")
     return next(iter(tokens.values()))
+
+
+def _welcome(settings: Settings, token: str) -> None:
+    at = f"http://127.0.0.1:{settings.port}"
+    only = f"   (this run only: {settings.passing})" if settings.passing else ""
+    say(f"Serving on {at}   docs at /docs{only}")
+    say(f'Try:  curl -H "Authorization: Bearer {token}" {at}{demo.PATH}')

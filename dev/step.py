@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-NOTICEABLE = 0.5  # seconds
+NOTICEABLE = 2  # seconds
 
 
 @dataclass

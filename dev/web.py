@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,40 +12,63 @@ from pathlib import Path
 from typing import Any
 
 from dev import DevError, endings
+from dev.output import Output
 
 PATIENCE = 30  # seconds until it answers
+# The one place that knows which server serves; that takes its port from PORT.
+COMMAND = ("-m", "flask", "serve")
 
 
 class WebServer:
-    """gunicorn as a child of this process, with its lines on the same terminal."""
+    """The server as a child of this process, with its lines on the same terminal.
+
+    While it starts and ends these are its warnings and errors only.
+    """
 
     def __init__(self, project: Path, port: int) -> None:
         self._project = project
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
+        self._output: Output | None = None
 
     def start(self) -> None:
         """Start serving and wait until it answers; raises DevError with its exit code where it gives up."""
-        command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"]
-        # A session of its own: Ctrl-C reaches it as one polite signal from here, not twice.
-        self._process = subprocess.Popen(command, cwd=self._project, start_new_session=True)
+        self._process = process = subprocess.Popen(
+            [sys.executable, *COMMAND],
+            cwd=self._project,
+            env=os.environ | {"PORT": str(self._port), "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches it as one polite signal from here, not twice
+        )
+        if process.stdout:
+            self._output = Output(process.stdout)
         deadline = time.monotonic() + PATIENCE
         while not self._is_live():
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 raise DevError("the web server did not start: its own lines above say why", self.wait() or 1)
             if time.monotonic() > deadline:
                 raise DevError(f"the web server does not answer on port {self._port} for {PATIENCE} s")
             time.sleep(0.05)
 
+    def speak(self) -> None:
+        """Let it tell everything it does, and no longer only what goes wrong."""
+        if self._output:
+            self._output.be(quiet=False)
+
     def wait(self) -> int:
         """Wait until it ends by itself and return its exit code, as a shell would see it."""
         code = self._process.wait() if self._process else 0
+        if self._output:
+            self._output.end()
         return code if code >= 0 else 128 - code
 
     def stop(self) -> None:
         """End it after the requests it is at; a second Ctrl-C ends those too."""
         if self._process is None:
             return
+        if self._output:
+            self._output.be(quiet=True)
         try:
             self._process.terminate()
             self._process.wait()

@@ -1,24 +1,25 @@
-"""One server for the whole run, one migrated database, and nothing left over between tests."""
+"""One server for each worker, one migrated database, and nothing left over between tests."""
 
 import signal
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 from psycopg2.extensions import connection as Connection
 
 from app import create_app
 from app.bootstrap import bootstrap
 from app.config import Settings
-from app.database import db
+from app.database import Databases, application, principal_in_force
+from app.http import FixApp
 from app.migrate import MigrationDatabase, migrate
-from app.tenancy import scope_in_force
 from app.tenants import Tenant
 from dev.cluster import Cluster, throwaway
 from tests.factories import make_settings, make_tenant
 from tests.logins import as_owner
+
+pytest_plugins = ["tests.parallel"]
 
 # a run says the same twice; `make test ARGS=--hypothesis-profile=default` looks further
 hypothesis.settings.register_profile("same", derandomize=True, database=None)
@@ -44,18 +45,25 @@ def settings(server: Cluster) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings) -> Iterator[Flask]:
+def app(settings: Settings) -> Iterator[FixApp]:
     """The application on a migrated database, logged in as the application's role."""
     list(bootstrap(settings))
     owner = MigrationDatabase(settings)
     list(migrate(owner))
     owner.close_all()
-    yield create_app(settings)
-    db.close_all()
+    made = create_app(settings)
+    yield made
+    made.databases.close()
+
+
+@pytest.fixture
+def databases(app: FixApp) -> Databases:
+    """The application's databases."""
+    return app.databases
 
 
 @pytest.fixture(scope="session")
-def admin(app: Flask, settings: Settings) -> Iterator[Connection]:
+def admin(app: FixApp, settings: Settings) -> Iterator[Connection]:
     """A superuser's connection, to look behind the policies and to clean up; never to test them."""
     conn = as_owner(settings)
     yield conn
@@ -64,37 +72,38 @@ def admin(app: Flask, settings: Settings) -> Iterator[Connection]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Empty the tables, give the connection back, and fail a test that stays in a scope."""
-    admin = request.getfixturevalue("admin") if "app" in request.fixturenames else None
-    yield
-    if admin:
-        if not db.is_closed():
-            db.close()
+    """Put the application in force, empty the tables, and fail a test that stays in a scope."""
+    if "app" not in request.fixturenames:
+        yield
+    else:
+        admin: Connection = request.getfixturevalue("admin")
+        with application(request.getfixturevalue("app").databases):
+            yield
         with admin.cursor() as cursor:
             cursor.execute("TRUNCATE tenants CASCADE")
-    assert scope_in_force() is None
+    assert principal_in_force() is None
 
 
 @pytest.fixture
-def client(app: Flask) -> FlaskClient:
+def client(app: FixApp) -> FlaskClient:
     """A caller without a token."""
-    app.extensions["tenants"].forget()
+    app.extensions["tenants"].clear()
     return app.test_client()
 
 
 @pytest.fixture
-def runner(app: Flask) -> FlaskCliRunner:
+def runner(app: FixApp) -> FlaskCliRunner:
     """Somebody at a shell."""
     return app.test_cli_runner()
 
 
 @pytest.fixture
-def acme(app: Flask) -> Tenant:
+def acme(app: FixApp) -> Tenant:
     """One tenant."""
     return make_tenant("acme")
 
 
 @pytest.fixture
-def globex(app: Flask) -> Tenant:
+def globex(app: FixApp) -> Tenant:
     """Another tenant: isolation is never tested with one alone."""
     return make_tenant("globex")

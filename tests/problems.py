@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 from werkzeug.test import TestResponse
 
 from app.config import Settings
-from app.database import db
+from app.database import databases_in_force, db
 from app.errors import DatabaseUnavailableError
 from app.tenancy import platform_scope
 
@@ -38,7 +38,6 @@ def without_id(answer: TestResponse) -> dict[str, Any]:
 def outage(admin: Connection, settings: Settings) -> Iterator[None]:
     """Let nobody in as the application's role, until the block ends."""
     role = settings.db_user
-    db.close()
     with admin.cursor() as cursor:
         cursor.execute(f"ALTER ROLE {role} NOLOGIN")
         cursor.execute(
@@ -54,12 +53,13 @@ def outage(admin: Connection, settings: Settings) -> Iterator[None]:
 
 def _wait_until_reachable() -> None:
     deadline = time.monotonic() + 5
-    with platform_scope("a test waits for the database"):
-        while True:
-            try:
+    while True:
+        try:
+            with platform_scope("a test waits for the database"):
                 db.execute_sql("SELECT 1")
-            except DatabaseUnavailableError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            else:
-                return db.close()
+            databases_in_force().ask()
+        except DatabaseUnavailableError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return

@@ -14,19 +14,23 @@ from pathlib import Path
 from typing import IO, Any
 
 from dev import port
+from tests.environment import of_the_product
 
 ROOT = Path(__file__).parents[1]
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
 FLASK = [sys.executable, "-m", "flask"]
+GRANIAN = [*FLASK, "serve"]
+# what every promise over HTTP is held under
+SERVERS = {"granian": GRANIAN, "gunicorn": GUNICORN}
 # the console script, which does not put the working directory on the import path
 PW_MIGRATE = [str(Path(sys.executable).with_name("pw_migrate"))]
 PATIENCE = 20  # seconds to start, and to end
-OURS = ("APP_", "DB_", "JWT_", "REDIS_", "SENTRY_", "PORT", "PG", "FLASK_", "GUNICORN_", "COVERAGE")
 
 
 def environment(variables: dict[str, str]) -> dict[str, str]:
     """These settings and none of whoever runs the tests."""
-    rest = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    ours = of_the_product(os.environ)
+    rest = {name: value for name, value in os.environ.items() if name not in ours}
     return rest | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | variables
 
 
@@ -77,14 +81,14 @@ class Served:
 
 
 @contextmanager
-def serving(command: list[str], variables: dict[str, str]) -> Iterator[Served]:
+def serving(command: list[str], variables: dict[str, str], *, folder: Path = ROOT) -> Iterator[Served]:
     """Run a server until the block ends; it answers when the block begins."""
     number = port.free()
     words = [*command, "--port", str(number)] if "run" in command else command
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             words,
-            cwd=ROOT,
+            cwd=folder,
             env=environment(variables | {"PORT": str(number)}),
             stdin=subprocess.DEVNULL,
             stdout=output,

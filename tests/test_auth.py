@@ -3,16 +3,16 @@
 import time
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import jwt
 import pytest
 
-from app.auth import ALGORITHM, AUDIENCE, Identity, Tokens
+from app.auth import ALGORITHM, AUDIENCE, DEFAULT_ACTOR, Identity, Tokens
 from app.config import Settings
-from app.errors import InvalidTokenError
+from app.errors import InvalidActorError, InvalidTokenError
 
-ACME = uuid4()
+ACME = UUID(int=7)
 
 
 @pytest.fixture
@@ -23,15 +23,45 @@ def tokens(settings: Settings) -> Tokens:
 
 @pytest.mark.parametrize("tenant_id", [ACME, None])
 def test_a_token_names_whom_it_was_issued_for(tokens: Tokens, tenant_id: UUID | None) -> None:
-    assert tokens.read(tokens.issue(tenant_id)) == Identity(tenant_id)
+    assert tokens.read(tokens.issue(tenant_id)) == Identity(tenant_id, DEFAULT_ACTOR)
 
 
 def test_a_token_says_no_more_than_it_must(tokens: Tokens, settings: Settings) -> None:
     token = tokens.issue(ACME)
     claims = jwt.decode(token, settings.jwt_secret, algorithms=[ALGORITHM], audience=AUDIENCE)
-    assert claims.keys() == {"sub", "iss", "aud", "iat", "exp"}
+    assert claims.keys() == {"sub", "tenant", "iss", "aud", "iat", "exp", "jti"}
+    assert (claims["sub"], claims["tenant"]) == ("client:cli", str(ACME))
     assert claims["exp"] - claims["iat"] == settings.jwt_expiry.total_seconds()
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
+
+
+def test_the_platforms_token_has_a_role_and_no_tenant(tokens: Tokens, settings: Settings) -> None:
+    token = tokens.issue(None)
+    claims = jwt.decode(token, settings.jwt_secret, algorithms=[ALGORITHM], audience=AUDIENCE)
+    assert claims["role"] == "platform"
+    assert "tenant" not in claims
+
+
+def test_no_two_tokens_have_one_id(tokens: Tokens, settings: Settings) -> None:
+    ids = {
+        jwt.decode(tokens.issue(ACME), settings.jwt_secret, algorithms=[ALGORITHM], audience=AUDIENCE)["jti"]
+        for _ in range(3)
+    }
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize("actor", [f"user:{ACME}", "client:cli", "client:0", "client:" + "a" * 63])
+def test_a_token_names_its_actor(tokens: Tokens, actor: str) -> None:
+    assert tokens.read(tokens.issue(ACME, actor)).actor == actor
+
+
+@pytest.mark.parametrize(
+    "actor",
+    ["", "cli", "user:42", f"user:{ACME.hex}", "client:", "client:A", "client:" + "a" * 64, "client:a\n"],
+)
+def test_what_is_no_actor_gets_no_token(tokens: Tokens, actor: str) -> None:
+    with pytest.raises(InvalidActorError, match=r"user:<uuid> or client:<name>"):
+        tokens.issue(ACME, actor)
 
 
 def test_a_token_ends_when_the_settings_say(settings: Settings) -> None:
@@ -45,7 +75,7 @@ def test_a_token_that_was_good_ends_all_the_same(tokens: Tokens, monkeypatch: py
     token, now = tokens.issue(ACME), time.time()
     for seconds in (0, 1_799):
         monkeypatch.setattr("app.auth.time.time", lambda after=seconds: now + after)
-        assert tokens.read(token) == Identity(ACME)
+        assert tokens.read(token) == Identity(ACME, DEFAULT_ACTOR)
     monkeypatch.setattr("app.auth.time.time", lambda: now + 1_800)
     with pytest.raises(InvalidTokenError):
         tokens.read(token)

@@ -1,15 +1,20 @@
 """Alive, healthy, ready: three questions, and none answered with more than its state."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from psycopg2.extensions import connection as Connection
 
+from app import create_app
 from app.config import Settings
-from app.database import Database, db
+from app.database import Databases
 from app.errors import UnsafeRoleError
+from app.migrate import file_names
+from app.pool import ConnectionPool, ConnectionUnavailable, PoolTimeout
 from tests.problems import outage
 
 INSIDE = ["127.0.0.1", "fixapp", "psycopg", "rolcanlogin", "permitted", "SELECT", "003"]
@@ -100,12 +105,47 @@ def test_ahead_of_the_code_it_is_ready_and_says_so_once(
     assert caplog.text.count("ahead of this code, which is served all the same: 999_newer") == 1
 
 
+def test_while_the_requests_pool_is_exhausted_it_is_ready(client: FlaskClient, databases: Databases) -> None:
+    with ExitStack() as stack:
+        for _ in range(databases.settings.db_pool_max):
+            stack.enter_context(databases.shared.connection())
+        with pytest.raises(PoolTimeout):
+            databases.shared.getconn(timeout=0)
+        assert [client.get(f"/health{path}").status_code for path in ("", "/ready")] == [200, 200]
+
+
+def test_a_migration_that_is_copied_here_after_the_start_changes_nothing(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with_new_file(monkeypatch, tmp_path)
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_a_process_that_starts_with_it_needs_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, app: Flask
+) -> None:
+    """The positive control of the test above."""
+    with_new_file(monkeypatch, tmp_path)
+    younger = create_app(settings)
+    try:
+        assert younger.test_client().get("/health/ready").get_json() == {"status": "schema_behind"}
+    finally:
+        younger.databases.close()
+
+
+def with_new_file(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have one more file in the folder of migrations from now on."""
+    for name in [*file_names(), "998_copied_here"]:
+        (folder / f"{name}.py").touch()
+    # where the folder is was fixed when the module was read
+    monkeypatch.setattr(file_names, "__defaults__", (folder,))
+
+
 def test_to_live_takes_no_connection(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_args: object) -> None:
         raise AssertionError
 
-    db.close()
-    monkeypatch.setattr(Database, "connect", refused)
+    monkeypatch.setattr(ConnectionPool, "getconn", refused)
     assert client.get("/health/live").status_code == 200
     assert client.get("/health").status_code == 500  # the planted fault: this one does ask
 
@@ -115,10 +155,11 @@ def test_a_log_in_that_is_too_strong_is_not_healthy(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     def refused(*_args: object) -> None:
-        raise UnsafeRoleError(role="postgres", why="is a superuser")
+        raise ConnectionUnavailable(server="", reason="") from UnsafeRoleError(
+            role="postgres", why="is a superuser"
+        )
 
-    db.close()
-    monkeypatch.setattr(Database, "connect", refused)
+    monkeypatch.setattr(ConnectionPool, "getconn", refused)
     answer = client.get(path)
     assert answer.status_code == 503
     assert "postgres" not in answer.text

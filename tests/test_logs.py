@@ -3,24 +3,24 @@
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import Flask
 from flask.testing import FlaskClient
 
-from app import errors, logs
+from app import auth, http, logs, tenants
 from app.config import Settings
-from app.database import db
-from app.http import requests
+from app.database import Databases, application
+from app.http import FixApp, TenantBlueprint
 from app.rcas import RCA
 from app.tenancy import tenant_scope
 from app.tenants import Tenant
 from tests.factories import SECRET, bearer, make_rca
 
-READABLE = re.compile(r"\d\d:\d\d:\d\d [A-Z]+ +[\w.]+ +\[[\w.-]+ [\w -]+\] .+")
+READABLE = re.compile(r"\d\d:\d\d:\d\d [A-Z]+ +[\w.]+ +\[[\w.-]+ [\w-]+ [\w:.-]+\] .+")
 
 Read = Callable[[], list[str]]
 
@@ -44,28 +44,37 @@ def written(
 
 @pytest.fixture
 def small(
-    settings: Settings, acme: Tenant, monkeypatch: pytest.MonkeyPatch, written: Callable[[str], Read]
-) -> Callable[..., Any]:
-    """A small app with the real logs, as it would be in one environment, and one view that reads."""
+    settings: Settings, acme: Tenant, written: Callable[[str], Read]
+) -> Iterator[Callable[..., tuple[Callable[[], Any], Read]]]:
+    """A small app with the real logs, as it would be in one environment; what asks it, and its lines."""
+    made: list[Databases] = []
 
-    def make(environment: str, *, quiet: bool = False) -> tuple[FlaskClient, Read]:
-        app = Flask("small")
-        app.config["SETTINGS"] = replace(settings, app_env=environment)
-        monkeypatch.setattr(db, "query_hooks", [])
+    def make(environment: str, *, quiet: bool = False) -> tuple[Callable[[], Any], Read]:
+        made.append(Databases(replace(settings, app_env=environment)))
+        app = FixApp(made[-1])
         read = written(environment)
         logs.init_app(app, quiet=quiet)
-        requests.init_app(app)
+        auth.init_app(app)
+        blueprint = TenantBlueprint("pumps", __name__)
+        blueprint.add_url_rule("/pumps", view_func=pumps)
+        http.init_app(app, resolve_tenant=tenants.resolve).register_blueprint(blueprint)
+        client, headers = app.test_client(), bearer(app, acme)
+        return lambda: in_the_small_app(made[-1], client, headers), read
 
-        @app.get("/rcas")
-        def view() -> list[str]:
-            g.tenant_id = acme.id
-            with tenant_scope(acme):
-                return [rca.title for rca in RCA.alive().where(RCA.title == "Pump leaks")]
+    yield make
+    for databases in made:
+        databases.close()
 
-        errors.init_app(app)
-        return app.test_client(), read
 
-    return make
+def pumps() -> list[str]:
+    """The one view of the small app."""
+    return [rca.title for rca in RCA.alive().where(RCA.title == "Pump leaks")]
+
+
+def in_the_small_app(databases: Databases, client: FlaskClient, headers: dict[str, str]) -> Any:
+    """What the small app answers; it is in force, not the one the tests share."""
+    with application(databases):
+        return client.get("/pumps", headers=headers).get_json()
 
 
 def test_in_production_every_line_is_json(
@@ -76,9 +85,22 @@ def test_in_production_every_line_is_json(
     client.get("/nope", headers={"X-Request-ID": "abc"})
     known, unknown = (json.loads(line) for line in read())
     for line in (known, unknown):
-        assert line.keys() == {"time", "level", "name", "request_id", "tenant_id", "message"}
+        assert line.keys() == {"time", "level", "name", "request_id", "tenant_id", "actor", "message"}
         assert (line["level"], line["request_id"]) == ("INFO", "abc")
-    assert (known["tenant_id"], unknown["tenant_id"]) == (str(acme.id), "-")
+    assert (known["tenant_id"], known["actor"]) == (str(acme.id), "client:cli")
+    assert (unknown["tenant_id"], unknown["actor"]) == ("-", "-")
+
+
+def test_a_line_names_the_actor_of_the_token(
+    app: FixApp, client: FlaskClient, acme: Tenant, written: Callable[[str], Read]
+) -> None:
+    actor = f"user:{acme.id}"
+    token = app.extensions["tokens"].issue(None, actor)
+    read = written("production")
+    client.get("/api/v1/tenants", headers={"Authorization": f"Bearer {token}"})
+    scope, request = (json.loads(line) for line in read())
+    for line in (scope, request):
+        assert (line["tenant_id"], line["actor"]) == ("platform", actor)
 
 
 def test_a_line_says_what_was_asked_and_how_it_went(
@@ -96,9 +118,9 @@ def test_in_production_a_traceback_is_part_of_its_line(
     written: Callable[[str], Read],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(RCA, "alive", None)
+    monkeypatch.setattr(RCA, "find", None)
     read = written("production")
-    client.get("/api/v1/rcas", headers=bearer(app, acme))
+    client.get(f"/api/v1/rcas/{acme.id}", headers=bearer(app, acme))
     failure, request = (json.loads(line) for line in read())
     assert "Traceback" in failure["exc_info"]
     assert failure["tenant_id"] == request["tenant_id"] == str(acme.id)
@@ -113,42 +135,50 @@ def test_elsewhere_a_line_is_for_people(
     client.get("/api/v1/rcas", headers=bearer(app, acme) | {"X-Request-ID": "abc"})
     [line] = read()
     assert READABLE.fullmatch(line)
-    assert f"[abc {acme.id}] GET /api/v1/rcas 200 " in line
+    assert f"[abc {acme.id} client:cli] GET /api/v1/rcas 200 " in line
 
 
 def test_outside_a_request_there_is_no_id(app: Flask, acme: Tenant, written: Callable[[str], Read]) -> None:
     read = written("production")
     logging.getLogger("app.test").info("nobody")
-    with tenant_scope(acme):
+    with tenant_scope(acme, actor="client:job"):
         logging.getLogger("somewhere.else").warning("somebody")
-    nobody, somebody = (json.loads(line) for line in read())
-    assert (nobody["request_id"], nobody["tenant_id"]) == ("-", "-")
-    assert (somebody["request_id"], somebody["tenant_id"]) == ("-", str(acme.id))
+    with tenant_scope(acme, request_id="abc"):
+        logging.getLogger("app.test").info("for a request")
+    found = [json.loads(line) for line in read()]
+    assert [(line["request_id"], line["tenant_id"], line["actor"]) for line in found] == [
+        ("-", "-", "-"),
+        ("-", str(acme.id), "client:job"),
+        ("abc", str(acme.id), "-"),
+    ]
 
 
 def test_in_development_statements_are_shown_without_the_tenant(
     small: Callable[..., Any], acme: Tenant
 ) -> None:
     make_rca(acme)
-    client, read = small("development")
-    assert client.get("/rcas").get_json() == ["Pump leaks"]
-    statement, _request = read()
-    assert re.search(r"DEBUG +app.sql +\[\w+ [\w-]+\] \d+\.\d ms  SELECT \"t1\"\.\"id\"", statement)
+    ask, read = small("development")
+    assert ask() == ["Pump leaks"]
+    _tenant, statement, _request = read()
+    assert re.search(
+        r"DEBUG +app.sql +\[\w+ [\w-]+ client:cli\] \d+\.\d ms  SELECT \"t1\"\.\"id\"", statement
+    )
     assert "set_config" not in statement
-    assert "['Pump leaks'" in statement
+    assert "'Pump leaks'" in statement
+    assert READABLE.fullmatch(statement)
 
 
 @pytest.mark.parametrize("environment", ["production", "test"])
 def test_elsewhere_statements_are_not_shown(small: Callable[..., Any], environment: str) -> None:
-    client, read = small(environment)
-    client.get("/rcas")
+    ask, read = small(environment)
+    ask()
     (line,) = read()
     assert "SELECT" not in line
 
 
 def test_a_command_says_only_what_went_wrong(small: Callable[..., Any]) -> None:
-    client, read = small("development", quiet=True)
-    client.get("/rcas")
+    ask, read = small("development", quiet=True)
+    ask()
     assert read() == []
 
 
@@ -171,7 +201,7 @@ def test_neither_query_nor_body_nor_token_is_logged(
 
 def test_a_path_cannot_forge_a_line(client: FlaskClient, written: Callable[[str], Read]) -> None:
     read = written("development")
-    client.get("/a%0A12:00:00 INFO    app.logs     [- -] GET /forged 200%1B[31m")
+    client.get("/a%0A12:00:00 INFO    app.logs     [- - -] GET /forged 200%1B[31m")
     [line] = read()
     assert "GET /a%0A12" in line
     assert "\x1b" not in line

@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -18,8 +20,9 @@ from dev.postmaster import Postmaster
 
 ROOT = Path(__file__).parents[2]
 KILLED_RUN = """
-import os, signal
+import os, pathlib, signal
 from dev import cluster
+cluster._roomy_folder = lambda: pathlib.Path(FOLDER)
 with cluster.throwaway() as server:
     print(server.data, server.pid(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -99,12 +102,22 @@ def test_a_throwaway_server_leaves_nothing_behind() -> None:
     assert port.answer(server.host, server.port) is Answer.NOTHING
 
 
-def test_a_killed_run_is_swept_up_by_the_next(running: Cluster) -> None:
-    data, pid = run(KILLED_RUN).stdout.rsplit(maxsplit=1)
-    assert Postmaster(Path(data)).pid() == int(pid)
-    with cluster.throwaway():
-        assert not Path(data).parent.exists()
-        assert running.pid()
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for throw-away servers in which nobody else sweeps."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setattr(cluster, "_roomy_folder", lambda: Path(folder))
+        yield Path(folder)
+
+
+def test_a_killed_run_is_swept_up_by_the_next(elsewhere: Path) -> None:
+    with cluster.throwaway() as alive:
+        data, pid = run(KILLED_RUN.replace("FOLDER", repr(str(elsewhere)))).stdout.rsplit(maxsplit=1)
+        assert Postmaster(Path(data)).pid() == int(pid)
+        with cluster.throwaway():
+            assert not Path(data).parent.exists()
+            assert alive.pid()
 
 
 def test_a_frozen_server_is_removed_too() -> None:

@@ -1,5 +1,6 @@
-""".env: made once, with secrets nobody else has."""
+""".env: made once, with secrets nobody else has, and kept complete."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,36 @@ def test_an_existing_file_is_never_touched(example: Path) -> None:
     assert target.read_text() == "JWT_SECRET=change-me\n"
 
 
+def test_a_secret_that_is_new_is_added_once(example: Path) -> None:
+    target = example.with_name(".env")
+    target.write_text("JWT_SECRET=mine")
+    assert env_file.complete(example, target) == ["DB_OWNER_PASSWORD"]
+    assert env_file.complete(example, target) == []
+    kept, added = target.read_text().splitlines()
+    assert kept == "JWT_SECRET=mine"
+    assert added.startswith("DB_OWNER_PASSWORD=")
+    assert len(added) > 64
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET", "JWT_SECRET_FILE"])
+def test_a_secret_given_otherwise_is_not_added(
+    example: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    target = example.with_name(".env")
+    target.write_text(f"{name}=\n")
+    monkeypatch.setenv("DB_OWNER_PASSWORD", "from the environment")
+    assert env_file.complete(example, target) == []
+
+
+def test_two_at_once_add_a_secret_once(example: Path) -> None:
+    target = example.with_name(".env")
+    target.write_text("")
+    with ThreadPoolExecutor(8) as pool:
+        added = list(pool.map(lambda _: env_file.complete(example, target), range(8)))
+    assert sorted(map(len, added)) == [0] * 7 + [2]
+    assert target.read_text().count("=") == 2
+
+
 def test_a_file_made_meanwhile_is_never_touched(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = example.with_name(".env")
     target.write_text("theirs\n")
@@ -77,6 +108,16 @@ def test_the_environment_wins(example: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("DB_PORT", "")
     settings = env_file.read(example.with_name(".env"))
     assert (settings.port, settings.db_port) == (3002, 5432)
+
+
+def test_what_holds_for_one_run_only_is_told(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(example)
+    monkeypatch.setenv("PORT", "3002")
+    monkeypatch.setenv("DB_PORT", "5433")
+    assert env_file.read(example.with_name(".env")).passing == "PORT=3002 DB_PORT=5433"
+    monkeypatch.setenv("PORT", "3001")
+    monkeypatch.delenv("DB_PORT")
+    assert env_file.read(example.with_name(".env")).passing == ""
 
 
 def test_a_secret_may_come_from_a_file(example: Path, monkeypatch: pytest.MonkeyPatch) -> None:

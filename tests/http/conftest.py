@@ -3,31 +3,39 @@
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-from app.database import Database, db
+from app.database import Databases
+from app.http import FixApp
 from app.tenants import Tenant
 from tests.factories import bearer
 
 
 @pytest.fixture
-def headers(app: Flask, acme: Tenant) -> dict[str, str]:
+def headers(app: FixApp, acme: Tenant) -> dict[str, str]:
     """The headers of acme's caller."""
     return bearer(app, acme)
 
 
 @pytest.fixture
-def check_outs(client: FlaskClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def check_outs(
+    databases: Databases, client: FlaskClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> list[object]:
     """Every check-out of a connection from now on; acme is known already."""
     seen: list[object] = []
-    connect = Database.connect
+    getconn = databases.shared.getconn
 
-    def counted(self: Database, *args: Any, **options: Any) -> bool:
-        seen.append(self)
-        return connect(self, *args, **options)
+    def counted(*args: Any, **options: Any) -> Any:
+        seen.append(args)
+        return getconn(*args, **options)
 
     client.get("/api/v1/rcas", headers=headers)
-    assert db.is_closed()
-    monkeypatch.setattr(Database, "connect", counted)
+    assert lent(databases) == 0
+    monkeypatch.setattr(databases.shared, "getconn", counted)
     return seen
+
+
+def lent(databases: Databases) -> int:
+    """How many connections the requests' pool has lent."""
+    # the figures of the outside count those that are being made, too
+    return len(databases.shared._state.lent)

@@ -4,18 +4,19 @@ from collections.abc import Callable, Iterator
 
 import peewee
 import pytest
-from flask import Flask, abort
+from flask import abort
 from flask.testing import FlaskClient
 from psycopg2.extensions import connection as Connection
 
 from app import errors
-from app.database import db
+from app.config import Settings
+from app.database import Databases, db
 from app.errors import AppError
-from app.http import requests
+from app.http import FixApp, problems
 from app.tenancy import platform_scope
 from tests.problems import problem
 
-INSIDE = ["LINE 2", "rcas", "column", "Traceback", "psycopg2", "peewee", ".py"]
+INSIDE = ["LINE ", "rcas", "column", "Traceback", "psycopg2", "peewee", ".py"]
 SQLSTATES = {
     "23505": (409, "conflict"),
     "23503": (409, "conflict"),
@@ -53,26 +54,30 @@ ODD_PATHS = [
 ]
 
 
-class _TeapotError(AppError):
+class _TeapotError(errors.ConflictError):
     """The {what} is a teapot. Brew tea."""
-
-    status = 418
 
 
 @pytest.fixture
-def answer_of() -> Callable[[Exception], FlaskClient]:
+def small(settings: Settings) -> Iterator[FixApp]:
+    """An application with problem details and nothing else."""
+    databases = Databases(settings)
+    app = FixApp(databases)
+    problems.init_app(app)
+    yield app
+    databases.close()
+
+
+@pytest.fixture
+def answer_of(small: FixApp) -> Callable[[Exception], FlaskClient]:
     """A caller of a small app whose one view raises."""
 
     def make(error: Exception) -> FlaskClient:
-        app = Flask("small")
-        requests.init_app(app)
-
-        @app.get("/")
+        @small.get("/")
         def failing() -> str:
             raise error
 
-        errors.init_app(app)
-        return app.test_client()
+        return small.test_client()
 
     return make
 
@@ -150,7 +155,7 @@ def test_the_same_error_is_in_the_log_in_full(
 
 @pytest.mark.parametrize(("state", "expected"), SQLSTATES.items())
 def test_the_databases_errors_have_a_status(
-    app: Flask, answer_of: Callable[[Exception], FlaskClient], state: str, expected: tuple[int, str]
+    app: FixApp, answer_of: Callable[[Exception], FlaskClient], state: str, expected: tuple[int, str]
 ) -> None:
     raising = f"DO $$ BEGIN RAISE EXCEPTION 'hidden column of rcas' USING ERRCODE = '{state}'; END $$"
     with platform_scope("a test"), pytest.raises(peewee.PeeweeException) as caught:
@@ -163,7 +168,7 @@ def test_the_databases_errors_have_a_status(
 
 
 @pytest.mark.parametrize(
-    "error", [peewee.OperationalError(), peewee.InterfaceError("connection already closed")]
+    "error", [errors.DatabaseUnavailableError(), errors.PoolClosedError(), errors.TooManyConnectionsError()]
 )
 def test_a_lost_connection_is_a_matter_of_waiting(
     answer_of: Callable[[Exception], FlaskClient], error: Exception
@@ -175,7 +180,10 @@ def test_a_lost_connection_is_a_matter_of_waiting(
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("hidden"), ZeroDivisionError(), RecursionError(), MemoryError(), errors.NoTenantError()],
+    [
+        *(RuntimeError("hidden"), ZeroDivisionError(), RecursionError(), MemoryError()),
+        *(peewee.InterfaceError("hidden"), errors.NoTenantError(), AppError()),
+    ],
 )
 def test_a_mistake_of_ours_is_one_sentence(
     answer_of: Callable[[Exception], FlaskClient], error: Exception
@@ -185,16 +193,29 @@ def test_a_mistake_of_ours_is_one_sentence(
 
 
 def test_an_error_of_ours_is_its_docstring(answer_of: Callable[[Exception], FlaskClient]) -> None:
-    body = problem(answer_of(_TeapotError(what="pot")).get("/"), 418)
+    body = problem(answer_of(_TeapotError(what="pot")).get("/"), 409)
     assert (body["detail"], body["code"]) == ("The pot is a teapot. Brew tea.", "_teapot")
+
+
+def test_a_full_pool_is_told_apart_from_a_lost_database(
+    answer_of: Callable[[Exception], FlaskClient],
+) -> None:
+    answer = answer_of(errors.PoolTimeoutError(seconds=2)).get("/")
+    assert problem(answer, 503)["code"] == "pool_timeout"
+    assert "2 s" in answer.get_json()["detail"]
+
+
+def test_nothing_tells_a_client_to_repeat_what_may_have_been_done(
+    answer_of: Callable[[Exception], FlaskClient],
+) -> None:
+    answer = answer_of(errors.OutcomeUnknownError()).get("/")
+    assert problem(answer, 503)["code"] == "outcome_unknown"
+    assert "Retry-After" not in answer.headers
 
 
 @pytest.mark.parametrize(
     "status", [400, 403, 404, 405, 406, 408, 409, 410, 411, 412, 413, 414, 415, 416, 429, 431]
 )
-def test_an_aborted_request_is_problem_details_too(status: int) -> None:
-    app = Flask("small")
-    requests.init_app(app)
-    app.add_url_rule("/", view_func=lambda: abort(status))
-    errors.init_app(app)
-    problem(app.test_client().get("/"), status)
+def test_an_aborted_request_is_problem_details_too(small: FixApp, status: int) -> None:
+    small.add_url_rule("/", view_func=lambda: abort(status))
+    problem(small.test_client().get("/"), status)

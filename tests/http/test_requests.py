@@ -4,10 +4,13 @@ import re
 from typing import Any
 
 import pytest
+from flask import Response
 from flask.testing import FlaskClient
 
-from app.database import db
+from app.database import Databases, db
+from app.http.json import json_answer
 from app.rcas import RCA
+from tests.http.conftest import lent
 from tests.problems import problem
 
 MALFORMED_HOSTS = [
@@ -118,33 +121,48 @@ def test_a_request_with_data_takes_one_connection(
     assert len(check_outs) == 1
 
 
-def test_the_connection_goes_back(client: FlaskClient, headers: dict[str, str]) -> None:
+def test_the_connection_goes_back(client: FlaskClient, headers: dict[str, str], databases: Databases) -> None:
     assert client.get("/api/v1/rcas", headers=headers).status_code == 200
-    assert db.is_closed()
+    assert lent(databases) == 0
+
+
+def test_it_goes_back_before_the_answer_is_made(
+    client: FlaskClient, headers: dict[str, str], databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def looking(*args: Any) -> Response:
+        seen.append(lent(databases))
+        return json_answer(*args)
+
+    monkeypatch.setattr("app.http.blueprints.json_answer", looking)
+    client.post("/api/v1/rcas", json={"title": "a", "issue_description": "b"}, headers=headers)
+    assert seen == [0]
 
 
 def test_the_connection_goes_back_after_an_error(
-    client: FlaskClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, headers: dict[str, str], databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(_rca_id: object) -> None:
         list(RCA.select())
-        assert not db.is_closed()
+        assert lent(databases) == 1
         raise RuntimeError
 
     monkeypatch.setattr(RCA, "find", failing)
     path = "/api/v1/rcas/6f1c2a6e-7a52-4f0b-9a3c-0d3a9f8f4a11"
     problem(client.get(path, headers=headers), 500)
-    assert db.is_closed()
+    assert lent(databases) == 0
 
 
-def test_a_write_that_fails_after_its_statement_leaves_nothing(
+def test_a_transaction_that_fails_after_its_statement_leaves_nothing(
     client: FlaskClient, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create = RCA.create
 
     def failing(**values: Any) -> None:
-        create(**values)
-        raise RuntimeError
+        with db.atomic():
+            create(**values)
+            raise RuntimeError
 
     with monkeypatch.context() as patch:
         patch.setattr(RCA, "create", failing)
