@@ -1,37 +1,50 @@
-"""Bearer tokens: who is asking, a tenant or the platform.
+"""Bearer tokens: who is asking, on behalf of which tenant or of the platform.
 
 JSON Web Tokens signed with HS256. The algorithm is pinned and every claim required, so
 an unsigned token or one for another audience is refused (RFC 8725, 3.1 and 3.9).
 https://www.rfc-editor.org/rfc/rfc8725
 """
 
+import math
+import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import jwt
 from flask import Flask, current_app
 
 from app.config import Settings
-from app.errors import InvalidTokenError
+from app.errors import InvalidActorError, InvalidTokenError
 
 ALGORITHM = "HS256"
 ISSUER = "fixapp"
 AUDIENCE = "fixapp-api"
 PLATFORM = "platform"
-# a token of ours is some 250 characters; more is somebody trying something
+# who a token is for when nobody is named: a program at a shell
+DEFAULT_ACTOR = "client:cli"
+# seconds a clock of another machine may be ahead
+_LEEWAY = 30
+# a token of ours is some 300 characters; more is somebody trying something
 _MAX_LENGTH = 2048
 _KEPT_TOKENS = 10_000
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ACTOR = re.compile(rf"user:{_UUID}|client:[a-z0-9][a-z0-9._-]{{0,62}}")
+_REQUIRED = ["exp", "iat", "aud", "iss", "sub", "jti"]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a token names: a tenant, or the platform when there is none; until when, in Unix time."""
+    """Who a token names: an actor, for a tenant or for the platform when there is none.
+
+    `expires_at` is in Unix time.
+    """
 
     tenant_id: UUID | None
+    actor: str
     expires_at: float = field(default=0.0, compare=False)
 
 
@@ -44,15 +57,22 @@ class Tokens:
         # nothing about a token changes but its age, so its signature is checked once
         self._identify = lru_cache(_KEPT_TOKENS)(self._identity)
 
-    def issue(self, tenant_id: UUID | None) -> str:
-        """A token for a tenant, or for the platform when None is given."""
+    def issue(self, tenant_id: UUID | None, actor: str = DEFAULT_ACTOR) -> str:
+        """A token for an actor of a tenant, or of the platform when None is given.
+
+        Raises InvalidActorError for one that is neither `user:<uuid>` nor `client:<name>`.
+        """
+        if not _ACTOR.fullmatch(actor):
+            raise InvalidActorError(given=actor)
         now = datetime.now(UTC)
         claims = {
-            "sub": PLATFORM if tenant_id is None else str(tenant_id),
+            "sub": actor,
+            **({"role": PLATFORM} if tenant_id is None else {"tenant": str(tenant_id)}),
             "iss": ISSUER,
             "aud": AUDIENCE,
             "iat": now,
             "exp": now + self._expiry,
+            "jti": uuid4().hex,
         }
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
 
@@ -62,7 +82,7 @@ class Tokens:
             raise InvalidTokenError
         try:
             identity = self._identify(token)
-        except (jwt.InvalidTokenError, ValueError, RecursionError):
+        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             raise InvalidTokenError from None
         if time.time() >= identity.expires_at:
             raise InvalidTokenError
@@ -70,8 +90,13 @@ class Tokens:
 
     def _identity(self, token: str) -> Identity:
         claims = self._verified(token)
-        subject = claims["sub"]
-        return Identity(None if subject == PLATFORM else UUID(subject), float(claims["exp"]))
+        tenant, role, actor = claims.get("tenant"), claims.get("role"), claims["sub"]
+        if not isinstance(tenant, str | None) or not isinstance(role, str | None):
+            raise InvalidTokenError
+        # a tenant or the platform, never both and never neither
+        if (tenant is None) == (role is None) or role not in {None, PLATFORM} or not _ACTOR.fullmatch(actor):
+            raise InvalidTokenError
+        return Identity(None if tenant is None else UUID(tenant), actor, _instant(claims["exp"]))
 
     def _verified(self, token: str) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
@@ -80,9 +105,17 @@ class Tokens:
             algorithms=[ALGORITHM],
             issuer=ISSUER,
             audience=AUDIENCE,
-            options={"require": ["exp", "iat", "aud", "iss", "sub"]},
+            leeway=_LEEWAY,
+            options={"require": _REQUIRED, "verify_exp": False},
         )
         return claims
+
+
+def _instant(expires: Any) -> float:
+    """A claim's Unix time (RFC 7519, 2). Raises InvalidTokenError for what is no finite number."""
+    if type(expires) not in {int, float} or not math.isfinite(expires):
+        raise InvalidTokenError
+    return float(expires)
 
 
 def init_app(app: Flask) -> None:

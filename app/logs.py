@@ -1,55 +1,57 @@
-"""Logs: JSON in production, readable in development, the request and its tenant in every line."""
+"""Logs: JSON in production, readable in development; tenant, actor and request id in every line."""
 
 import logging
 import sys
-import time
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, g, has_app_context, request
-from pythonjsonlogger.json import JsonFormatter
+from flask import Flask, g, has_app_context
+from pythonjsonlogger.orjson import OrjsonFormatter
 
 from app.config import Settings
-from app.database import db, statement
-from app.tenancy import scope_in_force
+from app.database import principal_in_force
 
 log = logging.getLogger(__name__)
 sql_log = logging.getLogger("app.sql")
 
 _HANDLER = "fixapp"
-_READABLE = "%(asctime)s %(levelname)-7s %(name)-12s [%(request_id)s %(tenant_id)s] %(message)s"
-_FIELDS = "%(asctime)s %(levelname)s %(name)s %(request_id)s %(tenant_id)s %(message)s"
+_READABLE = "%(asctime)s %(levelname)-7s %(name)-12s [%(request_id)s %(tenant_id)s %(actor)s] %(message)s"
+_FIELDS = "%(asctime)s %(levelname)s %(name)s %(request_id)s %(tenant_id)s %(actor)s %(message)s"
+_NOBODY = ("-", "-", "-")
 
 
 def init_app(app: Flask, *, quiet: bool) -> None:
-    """Log to standard error: requests, platform scopes and, in development, statements.
+    """Log to standard error: requests, platform scopes and, in development, this app's statements.
 
     When quiet, only what went wrong.
     """
     settings: Settings = app.config["SETTINGS"]
     configure(settings)
     logging.getLogger("app").setLevel(logging.WARNING if quiet else logging.INFO)
-    app.before_request(_start_clock)
-    app.after_request(_log_request)
-    db.query_hooks[:] = [_log_statement] if settings.app_env == "development" and not quiet else []
+    if not quiet:
+        app.extensions["observers"].append(_log_answer)
+        if settings.app_env == "development":
+            app.extensions["databases"].observers.append(_log_statement)
 
 
 class _Context(logging.Filter):
-    """Adds the request's id and the tenant in force to a record."""
+    """Adds the request's id, the tenant in force and the actor to a record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through, with the two added."""
-        record.request_id = g.get("request_id", "-") if has_app_context() else "-"
-        record.tenant_id = _tenant()
+        """Let every record through, with the three added."""
+        record.request_id, record.tenant_id, record.actor = _who()
         return True
 
 
-def _tenant() -> str:
-    scope = scope_in_force()
-    if scope is not None:
-        return str(scope.tenant_id or scope.name)
-    # after the view its scope is left, but the request is still the tenant's
-    return str(g.get("tenant_id", "-")) if has_app_context() else "-"
+def _who() -> tuple[str, str, str]:
+    """Whom a line is about: the request, also when its scope was left already; else the scope."""
+    exchange = g.get("exchange") if has_app_context() else None
+    if exchange is not None:
+        return exchange.request_id, exchange.tenant, exchange.actor
+    principal = principal_in_force()
+    if principal is None:
+        return _NOBODY
+    return principal.request_id or "-", str(principal.tenant_id or "platform"), principal.actor or "-"
 
 
 def configure(settings: Settings) -> None:
@@ -58,9 +60,13 @@ def configure(settings: Settings) -> None:
     handler.set_name(_HANDLER)
     handler.addFilter(_Context())
     if settings.in_production:
-        handler.setFormatter(JsonFormatter(_FIELDS, rename_fields={"levelname": "level", "asctime": "time"}))
+        names = {"levelname": "level", "asctime": "time"}
+        handler.setFormatter(OrjsonFormatter(_FIELDS, rename_fields=names))
     else:
         handler.setFormatter(logging.Formatter(_READABLE, datefmt="%H:%M:%S"))
+    # nobody reads these of a record, and to find them takes time
+    # https://docs.python.org/3/howto/logging.html#optimization
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [other for other in root.handlers if other.get_name() != _HANDLER] + [handler]
     logging.getLogger("app").setLevel(logging.INFO)
@@ -68,15 +74,13 @@ def configure(settings: Settings) -> None:
     logging.getLogger("werkzeug").addFilter(_is_no_request)
 
 
-def _start_clock() -> None:
-    g.started = time.perf_counter()
-
-
-def _log_request(response: Response) -> Response:
-    milliseconds = (time.perf_counter() - g.get("started", time.perf_counter())) * 1000
+def _log_answer(exchange: Any) -> None:
     # the path without its query, which may hold what a user typed; quoted, for it may hold a line feed
-    log.info("%s %s %d %.1f ms", request.method, quote(request.path), response.status_code, milliseconds)
-    return response
+    path, milliseconds = quote(exchange.path, errors="replace"), exchange.seconds * 1000
+    if log.isEnabledFor(logging.INFO):
+        said = (exchange.method, path, exchange.status, milliseconds)
+        # past `log.info`, which looks through the stack for its caller
+        log.handle(logging.LogRecord(log.name, logging.INFO, __file__, 0, "%s %s %d %.1f ms", said, None))
 
 
 def _is_no_request(record: logging.LogRecord) -> bool:
@@ -87,6 +91,5 @@ def _is_no_request(record: logging.LogRecord) -> bool:
     return record.levelno != logging.INFO or not record.args
 
 
-def _log_statement(event: Any) -> None:
-    text = " ".join(statement(event.sql).split())
-    sql_log.debug("%.1f ms  %s  %r", event.duration * 1000, text, event.params or ())
+def _log_statement(sql: str, params: Any, seconds: float) -> None:
+    sql_log.debug("%.1f ms  %s  %r", seconds * 1000, " ".join(sql.split()), params or ())

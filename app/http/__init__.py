@@ -1,19 +1,21 @@
-"""Around each request: its id, who is asking, the tenant's scope, strict JSON, pages."""
+"""Around each request: its frame, who is asking, the tenant's scope, strict JSON, pages, problems."""
 
 from flask import Flask
 
-from app.http import documentation, identity, requests
-from app.http.answers import Answer
+from app.http import documentation, identity, problems
+from app.http.answers import ResponseSchema
 from app.http.blueprints import PlatformBlueprint, TenantBlueprint
 from app.http.documentation import Api
+from app.http.frame import FixApp
 from app.http.identity import Resolver
 from app.http.pages import PageQuery, page_of, paginate
 
 __all__ = [
-    "Answer",
     "Api",
+    "FixApp",
     "PageQuery",
     "PlatformBlueprint",
+    "ResponseSchema",
     "TenantBlueprint",
     "init_app",
     "page_of",
@@ -22,7 +24,9 @@ __all__ = [
 
 
 def init_app(app: Flask, *, resolve_tenant: Resolver) -> Api:
-    """Set up requests, identities and the documentation; returns where features register."""
-    requests.init_app(app)
+    """Set up identities, problems and the documentation; returns where features register."""
     identity.init_app(app, resolve_tenant)
-    return documentation.init_app(app)
+    api = documentation.init_app(app)
+    # after the documentation, which brings a handler of its own
+    problems.init_app(app)
+    return api

@@ -1,57 +1,86 @@
-"""What goes out: marshmallow's schemas, with the way from a row to JSON worked out once.
+"""Response schemas: marshmallow's own, and a short cut for those that need nothing of it.
 
-marshmallow looks every attribute of every row up anew; for a page of fifty rows that was
-a quarter of the request.
+marshmallow looks every attribute of every row up anew; for a page of fifty rows that was a
+quarter of the request. A schema whose fields only name what a row holds, in the types the
+encoder writes by itself, is not worth that: its rows go out as they are. Whatever else a schema
+asks for (`data_key`, `attribute`, `format`, `as_string`, hooks, Nested, Decimal, Date, …)
+marshmallow does.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
+from itertools import repeat
+from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 from marshmallow import Schema, fields
+from marshmallow.decorators import POST_DUMP, PRE_DUMP
 
-Convert = Callable[[Any], Any] | None
-# None: JSON takes the value as it is
-_CONVERTERS: dict[type[fields.Field[Any]], Convert] = {
-    fields.String: None,
-    fields.Integer: None,
-    fields.Boolean: None,
-    fields.Dict: None,
-    fields.UUID: str,
-    fields.AwareDateTime: datetime.isoformat,
+_NONE = type(None)
+# what the encoder writes exactly as marshmallow would: the field's class, and the values' classes
+_PLAIN: dict[type[fields.Field[Any]], frozenset[type]] = {
+    fields.String: frozenset({str, UUID, _NONE}),
+    fields.Integer: frozenset({int, _NONE}),
+    fields.Boolean: frozenset({bool, _NONE}),
+    fields.UUID: frozenset({UUID, str, _NONE}),
+    fields.AwareDateTime: frozenset({datetime, _NONE}),
+    fields.Dict: frozenset({dict, _NONE}),
 }
+# each changes how a field is written, or where its value is found
+_OPTIONS = ("attribute", "data_key", "as_string", "key_field", "value_field")
 
 
-class Answer(Schema):
-    """A schema that dumps rows and dicts by a plan; loading is marshmallow's own."""
+class ResponseSchema(Schema):
+    """A schema that dumps plain rows as they are, and everything else by marshmallow."""
 
     def dump(self, obj: Any, *, many: bool | None = None) -> Any:
-        """The plain values of one row, or of many."""
-        if self.many if many is None else many:
-            return [self._plain(row) for row in obj]
-        return self._plain(obj)
+        """The values of one row or object, or of many, ready for the encoder."""
+        several = self.many if many is None else many
+        if self._is_plain:
+            # a list, for a generator could not be read a second time by marshmallow
+            obj = list(obj) if several else obj
+            rows = [_held(row) for row in obj] if several else [_held(obj)]
+            if all(map(self._fits, self._names, repeat(rows))):
+                found = [self._only_fields(row) for row in rows]
+                return found if several else found[0]
+        return super().dump(obj, many=many)
 
-    def _plain(self, row: Any) -> dict[str, Any]:
-        values = row if isinstance(row, dict) else row.__data__
-        plain = {}
-        for name, attribute, convert in self._plan:
-            value = values[attribute]
-            plain[name] = value if convert is None or value is None else convert(value)
-        return plain
+    def _fits(self, name: str, rows: list[dict[str, Any]]) -> bool:
+        """Whether every row has this field's value, of a class that the encoder writes as marshmallow."""
+        allowed = _PLAIN[type(self.dump_fields[name])]
+        try:
+            return allowed.issuperset(map(type, map(itemgetter(name), rows)))
+        except KeyError:
+            return False
+
+    def _only_fields(self, row: dict[str, Any]) -> dict[str, Any]:
+        # a page's rows hold nothing else, in this order
+        return row if list(row) == self._names else {name: row[name] for name in self._names}
 
     @cached_property
-    def _plan(self) -> list[tuple[str, str, Convert]]:
-        return [
-            (field.data_key or name, field.attribute or name, _converter(field))
-            for name, field in self.dump_fields.items()
-        ]
+    def _names(self) -> list[str]:
+        return list(self.dump_fields)
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        hooks = any(self._hooks[tag] for tag in (PRE_DUMP, POST_DUMP))
+        return (
+            not hooks
+            and type(self).get_attribute is Schema.get_attribute
+            and self.dict_class is dict
+            and all(_is_plain(field) for field in self.dump_fields.values())
+        )
 
 
-def _converter(field: fields.Field[Any]) -> Convert:
-    if type(field) in _CONVERTERS:
-        return _CONVERTERS[type(field)]
-    if isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
-        schema = field.inner.schema
-        return lambda rows: schema.dump(rows, many=True)
-    return lambda value: field._serialize(value, "", None)
+def _held(row: Any) -> dict[str, Any]:
+    """The values of a row or of a model's instance; none of anything else."""
+    if type(row) is dict:
+        return row
+    values = getattr(row, "__data__", None)
+    return values if type(values) is dict else {}
+
+
+def _is_plain(field: fields.Field[Any]) -> bool:
+    written_as_usual = not any(getattr(field, name, None) for name in _OPTIONS)
+    return type(field) in _PLAIN and written_as_usual and getattr(field, "format", "iso") == "iso"

@@ -33,7 +33,7 @@ class Api(flask_smorest.Api):
         del self.DEFAULT_RESPONSE_CONTENT_TYPE  # the class's own again, for what is no error
 
     def _register_error_handlers(self) -> None:
-        """Leave the errors to app.errors."""
+        """Leave the errors to problems.py."""
 
 
 _OPTIONS: dict[str, Any] = {

@@ -3,18 +3,17 @@
 from typing import Any
 from uuid import UUID
 
-from app.database import db
 from app.http import TenantBlueprint, page_of, paginate
 from app.rcas.models import RCA
 from app.rcas.schemas import RCAChangeSchema, RCAQuery, RCASchema
 
 blueprint = TenantBlueprint("rcas", __name__, url_prefix="/api/v1/rcas", description="Root-cause analyses")
+living = RCA.alive()
 
 
 @blueprint.route("", methods=["POST"])
 @blueprint.arguments(RCASchema())
 @blueprint.response(201, RCASchema())
-@db.atomic()
 def create(values: dict[str, Any]) -> RCA:
     """Record a problem."""
     rca: RCA = RCA.create(**values)
@@ -26,7 +25,7 @@ def create(values: dict[str, Any]) -> RCA:
 @blueprint.response(200, page_of(RCASchema))
 def listing(asked: dict[str, Any]) -> dict[str, Any]:
     """List analyses, newest first."""
-    return paginate(RCA.alive, RCASchema, asked)
+    return paginate(living, RCASchema, asked)
 
 
 @blueprint.route("/<uuid:rca_id>", methods=["GET"])
@@ -39,15 +38,13 @@ def read(rca_id: UUID) -> RCA:
 @blueprint.route("/<uuid:rca_id>", methods=["PATCH"])
 @blueprint.arguments(RCAChangeSchema())
 @blueprint.response(200, RCASchema())
-@db.atomic()
 def change(values: dict[str, Any], rca_id: UUID) -> RCA:
     """Change an analysis."""
-    return RCA.find(rca_id).change(**values)
+    return RCA.change(rca_id, **values)
 
 
 @blueprint.route("/<uuid:rca_id>", methods=["DELETE"])
 @blueprint.response(204)
-@db.atomic()
 def delete(rca_id: UUID) -> None:
     """Delete an analysis; it is marked, not removed."""
-    RCA.find(rca_id).delete_instance()
+    RCA.delete_by_id(rca_id)

@@ -5,11 +5,11 @@ from typing import Any
 from marshmallow import fields
 from marshmallow.validate import Length, OneOf
 
-from app.http import Answer, PageQuery
+from app.http import PageQuery, ResponseSchema
 from app.rcas.models import STATUSES
 
 
-class RCASchema(Answer):
+class RCASchema(ResponseSchema):
     """An analysis as its tenant sees it."""
 
     id = fields.UUID(dump_only=True)

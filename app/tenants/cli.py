@@ -6,7 +6,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from app.auth import tokens
+from app.auth import DEFAULT_ACTOR, tokens
 from app.tenancy import platform_scope
 from app.tenants.models import Tenant
 from app.tenants.schemas import TenantSchema
@@ -73,8 +73,9 @@ def activate(subdomain: str, as_json: bool) -> None:
 @group.command()
 @click.argument("subdomain", type=Text(), required=False)
 @click.option("--platform", is_flag=True, help="A token for the platform's operators.")
+@click.option("--actor", type=Text(), default=DEFAULT_ACTOR, help="Who acts: user:<uuid> or client:<name>.")
 @as_json
-def token(subdomain: str | None, platform: bool, as_json: bool) -> None:
+def token(subdomain: str | None, platform: bool, actor: str, as_json: bool) -> None:
     """Print a bearer token for the tenant at SUBDOMAIN, or for the platform."""
     if platform == (subdomain is not None):
         raise click.UsageError("Name a tenant's SUBDOMAIN, or pass --platform: one of the two.")
@@ -82,13 +83,13 @@ def token(subdomain: str | None, platform: bool, as_json: bool) -> None:
     if subdomain is not None:
         with platform_scope("flask tenants token"):
             tenant_id = Tenant.find_by_subdomain(subdomain).id
-    text = tokens().issue(tenant_id)
+    text = tokens().issue(tenant_id, actor)
     click.echo(json.dumps({"token": text}) if as_json else text)
 
 
 def _set_status(subdomain: str, status: str, as_json: bool) -> None:
     with platform_scope(f"flask tenants: {subdomain} becomes {status}"):
-        _show(Tenant.find_by_subdomain(subdomain).change(status=status), as_json)
+        _show(Tenant.change(Tenant.find_by_subdomain(subdomain).id, status=status), as_json)
 
 
 def _show(tenant: Tenant, as_json: bool) -> None:

@@ -1,6 +1,8 @@
 """A tenant: a company that records and solves its problems here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
 from uuid import UUID
 
 import peewee
@@ -55,16 +57,26 @@ class Tenant(Model):
         return tenant
 
     def save(self, force_insert: bool = False, only: Iterable[Field | str] | None = None) -> int:
-        """Save. Raises ConflictError when the subdomain is taken.
-
-        The database tells, so that two at once cannot both have it.
-        """
-        try:
+        """Save. Raises ConflictError when the subdomain is taken."""
+        with _conflict(self.subdomain):
             return super().save(force_insert, only)
-        except peewee.IntegrityError as error:
-            if error.orig.diag.constraint_name == "uniq_tenants_subdomain":
-                raise ConflictError(what=f"The subdomain {self.subdomain!r}") from error
-            raise
+
+    @classmethod
+    def change(cls, row_id: UUID, **values: Any) -> Self:
+        """Change. Raises ConflictError when the subdomain is taken, NotFoundError."""
+        with _conflict(values.get("subdomain")):
+            return super().change(row_id, **values)
+
+
+@contextmanager
+def _conflict(subdomain: object) -> Iterator[None]:
+    """Name the subdomain that is taken: the database tells, so that two at once cannot both have it."""
+    try:
+        yield
+    except peewee.IntegrityError as error:
+        if error.orig.diag.constraint_name == "uniq_tenants_subdomain":
+            raise ConflictError(what=f"The subdomain {subdomain!r}") from error
+        raise
 
 
 def resolve(tenant_id: UUID) -> Tenant | None:

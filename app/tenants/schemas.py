@@ -5,11 +5,11 @@ from typing import Any
 from marshmallow import fields
 from marshmallow.validate import Length, OneOf, Regexp
 
-from app.http import Answer, PageQuery
+from app.http import PageQuery, ResponseSchema
 from app.tenants.models import STATUSES, SUBDOMAIN
 
 
-class TenantSchema(Answer):
+class TenantSchema(ResponseSchema):
     """A tenant as the platform sees it."""
 
     id = fields.UUID(dump_only=True)
