@@ -125,7 +125,7 @@ def _server() -> Checks:
     )
     yield Check("time zone", zone, "" if zone == "UTC" else f"ALTER ROLE {role} SET timezone = 'UTC'")
     right = encoding == "UTF8"
-    yield Check("encoding", encoding, "" if right else "make the database anew with ENCODING 'UTF8'")
+    yield Check("encoding", encoding, "" if right else "create the database again with ENCODING 'UTF8'")
 
 
 def _migrations() -> Check:

@@ -1,6 +1,6 @@
 """Response schemas: marshmallow's own, and a short cut for those that need nothing of it.
 
-marshmallow looks every attribute of every row up anew; for a page of fifty rows that was a
+marshmallow looks up every attribute of every row again; for a page of fifty rows that was a
 quarter of the request. A schema whose fields only name what a row holds, in the types the
 encoder writes by itself, is not worth that: its rows go out as they are. Whatever else a schema
 asks for (`data_key`, `attribute`, `format`, `as_string`, hooks, Nested, Decimal, Date, …)

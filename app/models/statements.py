@@ -28,7 +28,7 @@ def _prepared(model: Any, kind: Kind, names: tuple[str, ...]) -> Prepared:
 
 
 def writing(model: Any, kind: Literal["insert", "update"], values: Mapping[str, Any]) -> Prepared:
-    """The statement that writes these values; prepared anew only for expressions among them."""
+    """The statement that writes these values; prepared each time only for expressions among them."""
     if any(isinstance(value, peewee.Node) for value in values.values()):
         return Prepared(_query(model, kind, values))
     return _prepared(model, kind, tuple(sorted(values)))

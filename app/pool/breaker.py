@@ -15,7 +15,7 @@ LONGEST_PAUSE = 2.0
 LOG_INTERVAL = 5.0
 # a pause is at most this much shorter, so that processes do not come back in step
 _JITTER = 0.2
-# seconds without a refused write after which a search for the primary begins anew
+# seconds without a refused write after which a search for the primary begins again
 _FORGOTTEN_AFTER = 60.0
 
 log = logging.getLogger(__name__)

@@ -174,7 +174,7 @@ class ConnectionPool:
         self._maintenance = Maintenance(self._state, self._connector, *self._maintaining)
 
     def _forget(self) -> None:
-        """Begin anew in a forked child, without closing what is the parent's."""
+        """Start over in a forked child, without closing what is the parent's."""
         _of_the_parent.append(self._state)
         self._begin()
 
